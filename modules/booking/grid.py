@@ -1,0 +1,72 @@
+"""The quarter-hour grid: quarter `q` is the 15 minutes that begin at `q * 900` seconds after the UTC epoch.
+
+Every IANA offset in use is a multiple of 15 minutes, so the grid is exact in every zone. Sets of quarters are
+Python ints: bit `i` stands for the i-th quarter of a window, which is a `range` of quarters.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import compress
+
+QUARTER_SECONDS = 900
+QUARTER = timedelta(seconds=QUARTER_SECONDS)
+QUARTERS_PER_DAY = 96
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SWITCHES = bytes.maketrans(b"01", b"\x00\x01")
+
+
+def quarter_of(at: datetime) -> int:
+    """Return the quarter that holds an aware instant."""
+    return (at - EPOCH) // QUARTER
+
+
+def instant_of(quarter: int) -> datetime:
+    """Return the UTC instant at which a quarter begins."""
+    return EPOCH + QUARTER * quarter
+
+
+def on_grid(at: datetime) -> bool:
+    """Whether an aware instant is the beginning of a quarter."""
+    return not (at - EPOCH) % QUARTER
+
+
+def quarters(minutes: int) -> int:
+    """Return how many quarters that many minutes touch when they begin on the grid."""
+    return -(-minutes * 60 // QUARTER_SECONDS)
+
+
+def claim_length(duration_minutes: int, buffer_minutes: int) -> int:
+    """Return how many quarters a service and its buffer claim, rounded up once for both together."""
+    return quarters(duration_minutes + buffer_minutes)
+
+
+def mask(window: range, part: range) -> int:
+    """Return the bits of the quarters of `part` that lie in `window`."""
+    low, high = max(part.start, window.start), min(part.stop, window.stop)
+    return ((1 << high - low) - 1) << low - window.start if low < high else 0
+
+
+def bits_of(members: Iterable[int], window: range) -> int:
+    """Return the bits of those quarters that lie in `window`."""
+    size = len(window)
+    digits = bytearray(b"0") * (size + 1)
+    for quarter in members:
+        if quarter in window:
+            digits[window.stop - quarter] = 49  # "1"; the last digit is the first quarter
+    return int(digits, 2)
+
+
+def members_of(bits: int, window: range) -> Iterator[int]:
+    """Yield the quarters of `window` whose bits are set, in ascending order."""
+    digits = f"{bits:0{len(window)}b}".encode().translate(_SWITCHES)
+    return compress(window, reversed(digits))
+
+
+def runs(bits: int, length: int) -> int:
+    """Return the bits at which `length` set bits in a row begin."""
+    have = 1
+    while have < length:
+        step = min(have, length - have)
+        bits &= bits >> step
+        have += step
+    return bits
