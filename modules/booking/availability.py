@@ -67,23 +67,21 @@ def offered_slots(
     With `zone` they are dates there and slots are shown in it. Without, they are each staff member's own dates, and
     a slot is shown in the zone of its first free staff member, or else of the first one listed.
     """
-    listed: dict[int, StaffCalendar] = {}
-    free: dict[int, list[str]] = {}
+    ordered = sorted(calendars, key=_by_id)
+    starts = {each.zone: starts_on(day, days, zone or each.zone, request) for each in ordered}
+    window = claim_window(starts.values(), request)
+    listed = free = 0
     shown: dict[int, ZoneInfo] = {}
-    for calendar in sorted(calendars, key=_by_id):
-        starts = starts_on(day, days, zone or calendar.zone, request)
-        window = claim_window([starts], request)
-        if window:
-            bits = _start_bits(calendar, request, window, starts)
-            for quarter in members_of(bits.listed, window):
-                listed.setdefault(quarter, calendar)
-            for quarter in members_of(bits.free, window):
-                free.setdefault(quarter, []).append(calendar.staff_id)
-                shown.setdefault(quarter, calendar.zone)
-    return [
-        _slot(quarter, request, zone or shown.get(quarter, first.zone), free.get(quarter, []))
-        for quarter, first in sorted(listed.items())
-    ]
+    staff_ids: list[list[str]] = [[] for _ in window]
+    for calendar in ordered:
+        bits = _start_bits(calendar, request, window, starts[calendar.zone])
+        for ids in members_of(bits.free, staff_ids):
+            ids.append(calendar.staff_id)
+        shown |= dict.fromkeys(members_of(bits.listed & ~listed, window), zone or calendar.zone)
+        shown |= dict.fromkeys(members_of(bits.free & ~free, window), zone or calendar.zone)
+        listed, free = listed | bits.listed, free | bits.free
+    length = timedelta(minutes=request.duration_minutes)
+    return [_slot(quarter, length, shown[quarter], staff_ids[quarter - window.start]) for quarter in sorted(shown)]
 
 
 def staff_at(start_at: datetime, calendars: Sequence[StaffCalendar], request: SlotRequest) -> StaffAtStart:
@@ -109,14 +107,14 @@ def _start_bits(calendar: StaffCalendar, request: SlotRequest, window: range, st
     return _Starts(listed, listed & runs(idle, request.claimed_quarters))
 
 
-def _slot(quarter: int, request: SlotRequest, zone: ZoneInfo, staff_ids: list[str]) -> Slot:
+def _slot(quarter: int, length: timedelta, zone: ZoneInfo, staff_ids: list[str]) -> Slot:
     start_at = instant_of(quarter)
-    local = start_at.astimezone(zone)
+    # A fixed offset survives encoding and compares by instant also in the hour that happens twice.
+    offset = start_at.astimezone(zone).utcoffset() or timedelta()
     return Slot(
         start_at=start_at,
-        end_at=start_at + timedelta(minutes=request.duration_minutes),
-        # A fixed offset survives encoding and compares by instant also in the hour that happens twice.
-        start_local=local.replace(tzinfo=timezone(local.utcoffset() or timedelta())),
+        end_at=start_at + length,
+        start_local=start_at.astimezone(timezone(offset)),
         timezone=zone.key,
         available=bool(staff_ids),
         staff_ids=staff_ids,

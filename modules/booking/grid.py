@@ -4,14 +4,16 @@ Every IANA offset in use is a multiple of 15 minutes, so the grid is exact in ev
 Python ints: bit `i` stands for the i-th quarter of a window, which is a `range` of quarters.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import compress
+from typing import TypeVar
 
 QUARTER_SECONDS = 900
 QUARTER = timedelta(seconds=QUARTER_SECONDS)
 QUARTERS_PER_DAY = 96
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Item = TypeVar("Item")
 _SWITCHES = bytes.maketrans(b"01", b"\x00\x01")
 
 
@@ -56,10 +58,10 @@ def bits_of(members: Iterable[int], window: range) -> int:
     return int(digits, 2)
 
 
-def members_of(bits: int, window: range) -> Iterator[int]:
-    """Yield the quarters of `window` whose bits are set, in ascending order."""
-    digits = f"{bits:0{len(window)}b}".encode().translate(_SWITCHES)
-    return compress(window, reversed(digits))
+def members_of(bits: int, items: Sequence[Item]) -> Iterator[Item]:
+    """Yield the items, such as the quarters of a window, whose bits are set; the first item's bit is bit 0."""
+    digits = f"{bits:0{len(items)}b}".encode().translate(_SWITCHES)
+    return compress(items, reversed(digits))
 
 
 def runs(bits: int, length: int) -> int:
