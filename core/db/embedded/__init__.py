@@ -1,6 +1,6 @@
 """PostgreSQL and Valkey from Python packages: nothing to install by hand, nothing of the system touched."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class EmbeddedServers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def embedded_servers(data_dir: Path, *, fsync: bool = True) -> Iterator[EmbeddedServers]:
+def embedded_servers(data_dir: Path, *, fsync: bool = True) -> Generator[EmbeddedServers]:
     """PostgreSQL and Valkey on `data_dir` until the block ends."""
     with EmbeddedPostgres(data_dir, fsync=fsync) as database_url, EmbeddedValkey(data_dir) as redis_url:
         yield EmbeddedServers(database_url=database_url, redis_url=redis_url)

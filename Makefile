@@ -1,0 +1,58 @@
+# Everything a developer needs: `make` lists it. Wants only Python 3.11 or newer; the rest goes into .venv.
+
+PYTHON ?= python3
+PORT ?= 9000
+DATA ?= .holdfast
+ARGS ?=
+ONLY ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV := VIRTUAL_ENV=$(VENV) $(BIN)/uv
+COMPILE = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --universal $(ARGS) pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help dev test check bench soak smoke lock
+
+help: ## List the targets
+	@$(PYTHON) -c "import re; [print(f'{m[1]:8}{m[2]}') for m in re.finditer(r'^(\w+):.*?## (.+)', open('Makefile').read(), re.M)]"
+
+dev: $(READY) ## Run the shop with its own PostgreSQL and Valkey (PORT=9000 DATA=.holdfast)
+	@exec $(BIN)/holdfast dev --port $(PORT) --data-dir $(DATA)
+
+test: $(READY) ## Run the tests (ARGS="-k hold")
+	@$(BIN)/pytest -n 2 --durations=10 $(ARGS)
+
+check: $(READY) ## Lint, formatting, types and import rules
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/basedpyright
+	@$(BIN)/lint-imports
+
+bench: $(READY) ## Measure (ONLY=hold)
+	@$(BIN)/python -m bench $(ONLY)
+
+soak: $(READY) ## Run the long tests as well
+	@HOLDFAST_SOAK=1 $(BIN)/pytest -n 2 --durations=10 -m "" $(ARGS)
+
+smoke: $(READY) ## Book, confirm, move and cancel against a running shop (PORT=9000)
+	@$(BIN)/holdfast smoke --url http://127.0.0.1:$(PORT)
+
+lock: $(BIN)/uv ## Resolve the dependencies anew (ARGS=--upgrade)
+	@$(COMPILE) --output-file requirements.lock
+	@$(COMPILE) --extra dev --output-file requirements-dev.lock
+
+$(BIN)/python:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Holdfast needs Python 3.11 or newer, and $(PYTHON) is ' + sys.version.split()[0] + '; try make PYTHON=python3.11')"
+	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: install its venv package (python3-venv on Debian and Ubuntu)" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+
+$(BIN)/uv: | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-dev.lock uv
+
+$(READY): requirements-dev.lock pyproject.toml | $(BIN)/uv
+	@echo "Installing into $(VENV) ..."
+	@$(UV) pip sync --quiet --require-hashes requirements-dev.lock
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
