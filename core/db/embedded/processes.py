@@ -33,7 +33,7 @@ def end(folder: Path, program: str, signals: Sequence[tuple[signal.Signals, floa
 
 def _psutil():
     try:
-        import psutil  # the extra `dev` brings it, and production does without
+        import psutil  # noqa: PLC0415, the extra `dev` brings it, and production does without
     except ModuleNotFoundError:
         raise EmbeddedUnavailable from None
     return psutil
