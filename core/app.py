@@ -1,0 +1,120 @@
+"""The application: what `holdfast.toml` lists, put together, opened and closed."""
+
+import importlib
+import pkgutil
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any, cast
+
+from .clock import Clock
+from .config import Config
+from .container import Container, Scope
+from .db import create_engine
+from .errors import ConfigurationError
+from .heartbeat import Heartbeat
+from .module import Module
+from .workflow import Workflow, WorkflowEngine
+
+PLUGINS = "holdfast.plugins"
+
+
+class Application:
+    """Modules and workflows on one database; `async with app:` opens it, `app.scope()` is a unit of work."""
+
+    def __init__(
+        self, config: Config, *, modules: Sequence[Module[Any]], workflows: Sequence[Workflow[Any, Any]] = ()
+    ) -> None:
+        self.config = config
+        self.modules = _by_name(modules)
+        self.clock = Clock()
+        self.database = create_engine(config)
+        self.container = Container(config, self.database, self.clock)
+        self.heartbeat = Heartbeat(self.database, self.clock, config.engine.beat_seconds)
+        self.workflows = WorkflowEngine(self.container, workflows, process_id=self.heartbeat.process_id)
+        self.container.register(WorkflowEngine, lambda _scope: self.workflows)
+        for module in modules:
+            self.container.register(module.service, module.service)
+
+    @classmethod
+    def load(cls, config: Config) -> "Application":
+        """Import what the configuration lists and what stands in `workflows/`; raises `ConfigurationError`."""
+        plugins = [*_plugins(config.plugins)]
+        modules = [_module(name) for name in config.modules]
+        modules += [module for plugin in plugins for module in _members(plugin, Module)]
+        packages = [importlib.import_module("workflows"), *plugins]
+        workflows = [found for package in packages for found in _members(package, Workflow)]
+        return cls(config, modules=modules, workflows=workflows)
+
+    def scope(self, *, context: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[Scope]:
+        """Open a scope: `async with app.scope() as scope:`."""
+        return self.container.scope(context=context)
+
+    async def open(self) -> None:
+        """Set the clock, start beating, start the modules in order."""
+        await self.heartbeat.start()
+        for module in self.modules.values():
+            if module.on_start is not None:
+                async with self.scope() as scope:
+                    await module.on_start(scope)
+
+    async def close(self) -> None:
+        """Let running workflows end (up to `grace_seconds`), stop the modules in reverse order, disconnect."""
+        await self.workflows.close(self.config.engine.grace_seconds)
+        for module in reversed(self.modules.values()):
+            if module.on_stop is not None:
+                async with self.scope() as scope:
+                    await module.on_stop(scope)
+        await self.heartbeat.stop()
+        await self.database.dispose()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator["Application"]:
+        """Open for the length of a block."""
+        try:
+            await self.open()
+            yield self
+        finally:
+            await self.close()
+
+
+def _by_name(modules: Sequence[Module[Any]]) -> dict[str, Module[Any]]:
+    named = {module.name: module for module in modules}
+    if len(named) < len(modules):
+        raise ConfigurationError("two modules have the same name")
+    owners: dict[str, str] = {}
+    for module in modules:
+        for entity in module.entities:
+            if owners.setdefault(entity, module.name) != module.name:
+                raise ConfigurationError(f"entity {entity!r} is in {owners[entity]} and in {module.name}")
+    return named
+
+
+def _module(name: str) -> Module[Any]:
+    try:
+        package = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"module {name!r} in holdfast.toml: {error}") from error
+    for member in vars(package).values():
+        if isinstance(member, Module):
+            return cast("Module[Any]", member)
+    raise ConfigurationError(f"module {name!r} in holdfast.toml defines no Module")
+
+
+def _plugins(names: Sequence[str]) -> Iterator[ModuleType]:
+    installed = {point.name: point for point in entry_points(group=PLUGINS)}
+    for name in names:
+        if name not in installed:
+            raise ConfigurationError(f"plugin {name!r} is not installed; installed are {sorted(installed)}")
+        yield installed[name].load()
+
+
+def _members(package: ModuleType, kind: type[Any]) -> list[Any]:
+    """Return every instance of `kind` that a module under `package` defines, each once."""
+    found: dict[int, Any] = {}
+    for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        for member in vars(importlib.import_module(info.name)).values():
+            if isinstance(member, kind):
+                found[id(member)] = member
+    return list(found.values())

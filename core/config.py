@@ -1,0 +1,104 @@
+"""Configuration: `holdfast.toml`, then the environment on top; nobody else reads either."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .errors import ConfigurationError
+
+FILE = "holdfast.toml"
+
+
+class Shop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the shop promises its customers."""
+
+    name: str = "Holdfast"
+    timezone: str = "UTC"
+    hold_seconds: float = 600
+    payment_timeout_seconds: float = 900
+
+
+class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits of the PostgreSQL connections of one process."""
+
+    url: str = ""
+    pool_size: int = 10
+    pool_overflow: int = 10
+    pool_timeout_seconds: float = 5
+    statement_timeout_seconds: float = 10
+    lock_timeout_seconds: float = 5
+    connect_timeout_seconds: int = 5
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The workflow engine's clockwork."""
+
+    beat_seconds: float = 5
+    lease_seconds: float = 20
+    grace_seconds: float = 20
+
+
+class Http(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the API listens and what it accepts."""
+
+    host: str = "127.0.0.1"
+    port: int = 9000
+    workers: int = 1
+
+
+SECTIONS: dict[str, type[msgspec.Struct]] = {"shop": Shop, "database": Database, "engine": Engine, "http": Http}
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set; secrets come from the environment only.
+
+    `secrets`: the first one signs, all of them are accepted.
+    """
+
+    modules: list[str] = []
+    plugins: list[str] = []
+    shop: Shop = Shop()
+    database: Database = Database()
+    engine: Engine = Engine()
+    http: Http = Http()
+    redis_url: str = ""
+    secrets: list[str] = []
+
+    @classmethod
+    def load(cls, path: Path | None = None, environ: Mapping[str, str] = os.environ) -> "Config":
+        """Read `path` (default `holdfast.toml` here), then let the environment override it.
+
+        `DATABASE_URL`, `REDIS_URL`, `HOLDFAST_SECRET`, `HOLDFAST_OLD_SECRETS` (comma separated), and
+        `HOLDFAST_<SECTION>_<FIELD>` for every field of a section. Raises `ConfigurationError`.
+        """
+        values = _read_file(path or Path(FILE))
+        _overlay(values, environ)
+        try:
+            return msgspec.convert(values, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"configuration: {error}") from error
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise ConfigurationError(f"{path} not found: run this in the project's root folder")
+    try:
+        return msgspec.toml.decode(path.read_bytes())
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+
+
+def _overlay(values: dict[str, Any], environ: Mapping[str, str]) -> None:
+    for section, kind in SECTIONS.items():
+        for field in kind.__struct_fields__:
+            if value := environ.get(f"HOLDFAST_{section}_{field}".upper()):
+                values.setdefault(section, {})[field] = value
+    if url := environ.get("DATABASE_URL"):
+        values.setdefault("database", {})["url"] = url
+    if url := environ.get("REDIS_URL"):
+        values["redis_url"] = url
+    secrets = [environ.get("HOLDFAST_SECRET", ""), *environ.get("HOLDFAST_OLD_SECRETS", "").split(",")]
+    values["secrets"] = [secret for secret in secrets if secret]

@@ -1,0 +1,97 @@
+"""The container: typed, lazy, overridable; a scope is one request, job or step."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeVar, cast
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from .clock import Clock
+from .config import Config
+from .db import Session, Transaction
+from .errors import ConfigurationError
+
+T = TypeVar("T")
+Factory = Callable[["Scope"], Any]
+CleanUp = Callable[[Any], Awaitable[None]]
+
+
+class Container:
+    """What an application can resolve: a class is the key, a factory makes one instance per scope."""
+
+    def __init__(self, config: Config, engine: AsyncEngine, clock: Clock) -> None:
+        self.config = config
+        self.engine = engine
+        self.clock = clock
+        self._factories: dict[type[Any], tuple[Factory, CleanUp | None]] = {}
+
+    def register(self, key: type[T], factory: Callable[["Scope"], T], *, clean_up: CleanUp | None = None) -> None:
+        """Let scopes resolve `key`; raises `ConfigurationError` if it is taken."""
+        if key in self._factories:
+            raise ConfigurationError(f"{key.__qualname__} is registered twice")
+        self._factories[key] = (factory, clean_up)
+
+    def override(self, key: type[T], factory: Callable[["Scope"], T]) -> None:
+        """Replace what `key` resolves to, e.g. `override(BookingService, FakeBookingService)`."""
+        self._factories[key] = (factory, None)
+
+    def factory(self, key: type[Any]) -> tuple[Factory, CleanUp | None]:
+        """Return how to make `key`; raises `ConfigurationError` if nobody registered it."""
+        try:
+            return self._factories[key]
+        except KeyError:
+            raise ConfigurationError(f"nothing registered for {key.__qualname__}") from None
+
+    @asynccontextmanager
+    async def scope(
+        self, *, session: Session | None = None, context: Mapping[str, str] | None = None
+    ) -> AsyncGenerator["Scope"]:
+        """Open a scope; its instances are cleaned up in reverse order of their making."""
+        scope = Scope(self, session or Session(self.engine), context or {})
+        try:
+            yield scope
+        finally:
+            await scope.close()
+
+
+class Scope:
+    """One unit of work: resolves services, and has at most one transaction open."""
+
+    def __init__(self, container: Container, session: Session, context: Mapping[str, str]) -> None:
+        self.container = container
+        self.session = session
+        self.context = context
+        """Who asks, the request id, the locale: stored with every run that starts here."""
+        self.replayed = False
+        """Whether the last workflow run from here answered from an earlier run with the same key."""
+        self._instances: dict[type[Any], Any] = {}
+        self._clean_ups: list[tuple[CleanUp, Any]] = []
+
+    @property
+    def clock(self) -> Clock:
+        """PostgreSQL's time."""
+        return self.container.clock
+
+    @property
+    def config(self) -> Config:
+        """The application's configuration."""
+        return self.container.config
+
+    def resolve(self, key: type[T]) -> T:
+        """Return this scope's instance of `key`, made at the first call."""
+        if key not in self._instances:
+            factory, clean_up = self.container.factory(key)
+            self._instances[key] = factory(self)
+            if clean_up is not None:
+                self._clean_ups.append((clean_up, self._instances[key]))
+        return cast("T", self._instances[key])
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a transaction that commits at the end of the block, or join the open one."""
+        return self.session.transaction()
+
+    async def close(self) -> None:
+        """Clean up in reverse order."""
+        while self._clean_ups:
+            clean_up, instance = self._clean_ups.pop()
+            await clean_up(instance)

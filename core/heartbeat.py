@@ -1,0 +1,74 @@
+"""The heartbeat: one row per process says that it lives, and brings back PostgreSQL's time."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any, LiteralString
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from .clock import Clock
+from .db import Session, as_busy
+from .ids import new_id
+
+BEAT: LiteralString = """
+INSERT INTO workflow_process (id, host, pid, started_at, beat_at, clock_offset)
+VALUES (%(id)s, %(host)s, %(pid)s, clock_timestamp(), clock_timestamp(), current_clock_offset())
+ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at, clock_offset = excluded.clock_offset
+RETURNING beat_at + clock_offset"""
+
+FAREWELL: LiteralString = "DELETE FROM workflow_process WHERE id = %(id)s RETURNING id"
+
+log = structlog.get_logger("holdfast.heartbeat")
+
+
+class Heartbeat:
+    """Beats every `every` seconds in a task of its own; a missed beat is logged and the next one tried."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock, every: float) -> None:
+        self.process_id = new_id("proc")
+        """A fresh id per boot: a restarted process is not the one that died."""
+        self._session = Session(engine)
+        self._clock = clock
+        self._every = every
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Beat once, so that the clock is right before anything runs, then keep beating.
+
+        A database that is away does not stop the start: the process answers 503 until it is back.
+        """
+        await self._unless_away(self.beat())
+        self._task = asyncio.create_task(self._keep_beating(), name="heartbeat")
+
+    async def stop(self) -> None:
+        """Stop beating and take the row away."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+            await self._unless_away(self._session.sql(FAREWELL, {"id": self.process_id}))
+
+    async def beat(self) -> None:
+        """Write the row; take PostgreSQL's time as it was half-way between asking and hearing."""
+        asked = datetime.now(UTC)
+        values = {"id": self.process_id, "host": socket.gethostname(), "pid": os.getpid()}
+        [(now,)] = await self._session.sql(BEAT, values)
+        heard = datetime.now(UTC)
+        self._clock.set_offset(now - (asked + (heard - asked) / 2))
+
+    async def _keep_beating(self) -> None:
+        while True:
+            await asyncio.sleep(self._every)
+            await self._unless_away(self.beat())
+
+    async def _unless_away(self, statement: Coroutine[Any, Any, object]) -> None:
+        try:
+            await statement
+        except Exception as error:
+            if as_busy(error) is None:
+                raise
+            log.warning("beat_missed", error=str(error))

@@ -1,0 +1,72 @@
+"""Tables of the workflow engine, of its processes, and the clock that tests move."""
+
+from alembic import op
+
+revision = "core_0001"
+down_revision = None
+branch_labels = ("core",)
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("""
+        CREATE TABLE workflow_run (
+            id text PRIMARY KEY,
+            workflow text NOT NULL,
+            version integer NOT NULL,
+            key text,
+            subject text,
+            status text NOT NULL CHECK (status IN ('queued', 'running', 'waiting', 'done', 'failed', 'compensating',
+                'compensated', 'compensation_failed', 'cancelled', 'nondeterministic')),
+            epoch integer NOT NULL DEFAULT 0,
+            owner text,
+            due_at timestamptz,
+            deadline_at timestamptz,
+            cancel_requested boolean NOT NULL DEFAULT false,
+            input_hash bytea NOT NULL,
+            input jsonb NOT NULL,
+            context jsonb NOT NULL,
+            entries jsonb NOT NULL,
+            result jsonb,
+            error jsonb,
+            created_at timestamptz NOT NULL,
+            finished_at timestamptz,
+            expires_at timestamptz,
+            CONSTRAINT "UQ_workflow_run_workflow_key" UNIQUE (workflow, key)
+        )""")
+    op.execute("""CREATE INDEX "IDX_workflow_run_due" ON workflow_run (due_at) WHERE due_at IS NOT NULL""")
+    op.execute("""
+        CREATE INDEX "IDX_workflow_run_owner" ON workflow_run (owner)
+        WHERE status IN ('queued', 'running', 'compensating')""")
+    op.execute("""CREATE INDEX "IDX_workflow_run_expires" ON workflow_run (expires_at) WHERE expires_at IS NOT NULL""")
+    op.execute("""CREATE INDEX "IDX_workflow_run_subject" ON workflow_run (subject) WHERE subject IS NOT NULL""")
+    op.execute("""
+        CREATE TABLE workflow_step (
+            run_id text NOT NULL REFERENCES workflow_run (id) ON DELETE CASCADE,
+            path text NOT NULL,
+            entry jsonb NOT NULL,
+            PRIMARY KEY (run_id, path)
+        )""")
+    op.execute("""
+        CREATE TABLE workflow_process (
+            id text PRIMARY KEY,
+            host text NOT NULL,
+            pid integer NOT NULL,
+            started_at timestamptz NOT NULL,
+            beat_at timestamptz NOT NULL,
+            clock_offset interval NOT NULL
+        )""")
+    op.execute("""
+        CREATE TABLE clock_offset (
+            only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+            moved_by interval NOT NULL
+        )""")
+    op.execute("""
+        CREATE FUNCTION current_clock_offset() RETURNS interval LANGUAGE sql STABLE AS
+        $$ SELECT coalesce((SELECT moved_by FROM clock_offset), interval '0') $$""")
+
+
+def downgrade() -> None:
+    op.execute("DROP FUNCTION current_clock_offset()")
+    for table in ("clock_offset", "workflow_process", "workflow_step", "workflow_run"):
+        op.execute(f"DROP TABLE {table}")

@@ -1,0 +1,53 @@
+"""What a step is given."""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import TypeVar
+
+from ..container import Scope
+from ..db import sqlstate
+from ..errors import Busy
+
+T = TypeVar("T")
+
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+class StepContext:
+    """A step's own scope, on the step's transaction; never the caller's."""
+
+    def __init__(self, scope: Scope, *, run_id: str, path: str, attempt: int) -> None:
+        self.scope = scope
+        self.run_id = run_id
+        self.path = path
+        self.attempt = attempt
+        """1 at the first attempt."""
+
+    @property
+    def token(self) -> str:
+        """`run id:path`: the same at every attempt, for outside systems to recognise a repetition."""
+        return f"{self.run_id}:{self.path}"
+
+    @property
+    def context(self) -> Mapping[str, str]:
+        """Who asked, the request id, the locale: what `run(..., context=...)` stored with the run."""
+        return self.scope.context
+
+    def resolve(self, key: type[T]) -> T:
+        """Return this step's instance of `key`."""
+        return self.scope.resolve(key)
+
+    async def lock(self, *keys: str) -> None:
+        """Take advisory locks on `keys`, in sorted order, until this step commits; `Busy` when not had in time."""
+        transaction = self.scope.session.writable("ctx.lock")
+        for number in sorted(_lock_number(key) for key in keys):
+            try:
+                await transaction.sql("SELECT pg_advisory_xact_lock(%s)", (number,))
+            except Exception as error:
+                if sqlstate(error) == LOCK_NOT_AVAILABLE:
+                    raise Busy(f"lock {', '.join(keys)} is held by somebody else") from error
+                raise
+
+
+def _lock_number(key: str) -> int:
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), signed=True)

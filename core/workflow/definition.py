@@ -1,0 +1,43 @@
+"""A workflow as the engine sees it."""
+
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from functools import cached_property
+from inspect import signature
+from typing import Any, Generic, TypeVar, get_type_hints
+
+from ..errors import ConfigurationError
+from .step import return_type
+
+D = TypeVar("D")
+R = TypeVar("R")
+
+WEEK = timedelta(days=7)
+KEYED_RETENTION = timedelta(hours=24)
+
+
+class Definition(Generic[D, R]):
+    """Id, version and body of a workflow, and how long its finished runs are kept."""
+
+    def __init__(
+        self, id: str, body: Callable[[D], Coroutine[Any, Any, R]], *, version: int, retention: timedelta
+    ) -> None:
+        self.id = id
+        self.body = body
+        self.version = version
+        self.retention = retention
+        self.__doc__ = body.__doc__
+
+    @cached_property
+    def types(self) -> tuple[Any, Any]:
+        """The types of the argument and of the result, from the annotations."""
+        result = return_type(self.body, f"workflow {self.id}")
+        parameters = list(signature(self.body).parameters)
+        hints = get_type_hints(self.body)
+        if len(parameters) != 1 or parameters[0] not in hints:
+            raise ConfigurationError(f"workflow {self.id} takes exactly one annotated argument")
+        return hints[parameters[0]], result
+
+    def kept_for(self, *, keyed: bool) -> timedelta:
+        """How long a finished run stays: a keyed one at least 24 hours, so that its key is remembered."""
+        return max(self.retention, KEYED_RETENTION) if keyed else self.retention

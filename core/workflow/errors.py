@@ -1,0 +1,127 @@
+"""What can go wrong between a caller, a body and the engine."""
+
+from typing import Any
+
+from ..errors import HoldfastError
+
+
+class StepFailed(HoldfastError):
+    """A step raised something that is not a `HoldfastError`; `data` names the step and the error's type."""
+
+    code = "step_failed"
+
+    def __init__(self, detail: str = "", /, *, step: str = "", error_type: str = "", **data: Any) -> None:
+        super().__init__(detail, step=step, error_type=error_type, **data)
+
+    @property
+    def step(self) -> str:
+        """The id of the step."""
+        return str(self.data["step"])
+
+    @property
+    def error_type(self) -> str:
+        """The class name of what it raised."""
+        return str(self.data["error_type"])
+
+
+class WorkflowFailed(HoldfastError):
+    """A body raised something that is not a `HoldfastError`; the original is the cause while it is at hand."""
+
+    code = "workflow_failed"
+
+
+class PermanentFailure(HoldfastError):
+    """The step has failed for good: it is not tried again."""
+
+    code = "permanent_failure"
+
+
+class UnstorableResult(HoldfastError):
+    """A value cannot be kept in the journal: a foreign type, a NUL character, a lone surrogate."""
+
+    code = "unstorable_result"
+
+
+class IdempotencyMismatch(HoldfastError):
+    """The idempotency key was used before with other input."""
+
+    code = "idempotency_mismatch"
+    status = 422
+
+
+class RunInProgress(HoldfastError):
+    """The run has not ended yet; `data` holds its `run_id`."""
+
+    code = "idempotency_in_progress"
+    status = 409
+    retryable = True
+
+
+class RunInsideTransaction(HoldfastError):
+    """A workflow has transactions of its own: run it outside of yours."""
+
+    code = "run_inside_transaction"
+
+
+class ForeignAwait(HoldfastError):
+    """A workflow body awaited something that is not an engine call; do that in a step."""
+
+    code = "foreign_await"
+
+
+class CallNotAwaited(HoldfastError):
+    """A workflow body made an engine call and did not await it."""
+
+    code = "call_not_awaited"
+
+
+class StepOutsideBody(HoldfastError):
+    """An engine call was awaited outside of a workflow body, or a second time."""
+
+    code = "step_outside_body"
+
+
+class Nondeterministic(HoldfastError):
+    """A replayed body does not do what the journal says that it did."""
+
+    code = "nondeterministic"
+
+
+class ControlFlow(BaseException):
+    """Base of the engine's control flow: a `BaseException`, so that no `except Exception` swallows it."""
+
+
+class Fenced(ControlFlow):
+    """The run's row no longer belongs to this execution."""
+
+
+class CommitFailed(ControlFlow):
+    """A COMMIT, or the flush before it, failed with `cause`."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class Decided(ControlFlow):
+    """Another run owns our idempotency key: the row `run_id` decides."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+
+class BodyFailed(ControlFlow):
+    """The body ended with `error`; what was done is journaled as owed."""
+
+    def __init__(self, error: HoldfastError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Parked(ControlFlow):
+    """The run cannot go on until somebody looks at it."""
+
+    def __init__(self, error: Nondeterministic) -> None:
+        super().__init__(str(error))
+        self.error = error

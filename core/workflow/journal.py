@@ -1,0 +1,153 @@
+"""The journal: one row per run, its first entries inline, later ones in `workflow_step`.
+
+The first flush inserts the run with its entries; every later one adds entries and moves the run on in a single
+statement that fails on the server when the run is no longer ours. Both are the last statement before COMMIT.
+"""
+
+from datetime import datetime
+from typing import Any, LiteralString
+
+import msgspec
+from msgspec import Raw
+
+from ..db import Session, Transaction, sqlstate
+from .codec import ErrorData
+from .errors import Fenced
+
+DIVISION_BY_ZERO = "22012"
+FAILURE_PATH = "0"
+"""Where the error that ended a body stands; calls are numbered from 1."""
+ENDED = frozenset({"done", "failed", "compensated", "compensation_failed", "cancelled"})
+
+_INSERT: LiteralString = """
+INSERT INTO workflow_run (id, workflow, version, key, status, owner, input_hash, input, context, entries, result,
+    error, created_at, finished_at, expires_at)
+VALUES (%(id)s, %(workflow)s, %(version)s, %(key)s, %(status)s, %(owner)s, %(input_hash)s, %(input)s::jsonb,
+    %(context)s::jsonb, %(entries)s::jsonb, %(result)s::jsonb, %(error)s::jsonb, %(created_at)s, %(finished_at)s,
+    %(expires_at)s)"""
+
+# 1/count(*): no row means that the run is not ours any more, and that must fail in the server, before COMMIT.
+_ADVANCE: LiteralString = """
+WITH run AS (
+    UPDATE workflow_run SET status = %(status)s, result = %(result)s::jsonb, error = %(error)s::jsonb,
+        finished_at = %(finished_at)s, expires_at = %(expires_at)s, owner = %(owner)s, key = %(key)s
+    WHERE id = %(id)s AND epoch = %(epoch)s AND status = %(expected)s RETURNING id),
+added AS (
+    INSERT INTO workflow_step (run_id, path, entry)
+    SELECT run.id, entry ->> 'path', entry FROM run, jsonb_array_elements(%(entries)s::jsonb) AS entry)
+SELECT 1 / count(*) FROM run"""
+
+_BY_ID: LiteralString = """
+SELECT id, epoch, status, input_hash, entries::text, result::text, error::text, key
+FROM workflow_run WHERE id = %s"""
+_BY_KEY: LiteralString = """
+SELECT id FROM workflow_run WHERE workflow = %s AND key = %s"""
+_STEPS: LiteralString = "SELECT entry::text FROM workflow_step WHERE run_id = %s"
+
+
+class Undo(msgspec.Struct, frozen=True):
+    """A compensation that is owed: frozen at the moment when its step was done."""
+
+    path: str
+    step: str
+    argument: Raw
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the journal says of one engine call: `value` or `error`, and the compensation that it owes.
+
+    `kind` is that of the step, or `undo` (of the step at the path before `:undo`), or `failure`: the error that ended
+    the body, at path `0`, with the list of undos as it stood then.
+    """
+
+    path: str
+    step: str
+    kind: str
+    ended_at: datetime
+    duration_ms: float
+    attempts: int = 1
+    input_hash: str = ""
+    value: Raw | None = None
+    error: ErrorData | None = None
+    undo: Undo | None = None
+    undos: list[Undo] = []
+
+
+class RunRow(msgspec.Struct, frozen=True):
+    """What is stored of a run, its later entries apart."""
+
+    id: str
+    epoch: int
+    status: str
+    input_hash: bytes
+    entries: str
+    result: str | None
+    error: str | None
+    key: str | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run's outcome is final."""
+        return self.status in ENDED
+
+
+class Change(msgspec.Struct, kw_only=True):
+    """What a flush writes about the run itself."""
+
+    status: str
+    result: bytes | None = None
+    error: bytes | None = None
+    owner: str | None = None
+    key: str | None = None
+    finished_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+async def insert_run(transaction: Transaction, fixed: dict[str, Any], change: Change, entries: list[Entry]) -> None:
+    """Write the run's row, its entries inline; the primary key and (workflow, key) fence it."""
+    await transaction.sql(_INSERT, {**fixed, **_values(change, entries)})
+
+
+async def advance_run(
+    transaction: Transaction, run_id: str, epoch: int, expected: str, change: Change, entries: list[Entry]
+) -> None:
+    """Add entries and move the run on; raises `Fenced` if it is not at `epoch` and `expected` any more."""
+    values = {"id": run_id, "epoch": epoch, "expected": expected, **_values(change, entries)}
+    try:
+        await transaction.sql(_ADVANCE, values)
+    except Exception as error:
+        if sqlstate(error) == DIVISION_BY_ZERO:
+            raise Fenced from error
+        raise
+
+
+async def find_by_id(session: Session, run_id: str) -> RunRow | None:
+    """Return the run's row, if it has one."""
+    rows = await session.sql(_BY_ID, (run_id,))
+    return RunRow(*rows[0]) if rows else None
+
+
+async def find_by_key(session: Session, workflow: str, key: str) -> str | None:
+    """Return the id of the run that owns the idempotency key, if there is one."""
+    rows = await session.sql(_BY_KEY, (workflow, key))
+    return rows[0][0] if rows else None
+
+
+async def read_entries(session: Session, row: RunRow) -> dict[str, Entry]:
+    """Return all entries of a run by path."""
+    inline = msgspec.json.decode(row.entries, type=list[Entry])
+    later = [msgspec.json.decode(text, type=Entry) for (text,) in await session.sql(_STEPS, (row.id,))]
+    return {entry.path: entry for entry in [*inline, *later]}
+
+
+def _values(change: Change, entries: list[Entry]) -> dict[str, Any]:
+    values = {name: getattr(change, name) for name in change.__struct_fields__}
+    for name in ("result", "error"):
+        if values[name] is not None:
+            values[name] = values[name].decode()
+    return {**values, "entries": msgspec.json.encode(entries).decode()}
+
+
+def path_order(path: str) -> list[int]:
+    """Return the sort key of a path: numbers, not text."""
+    return [int(part) for part in path.split(".")]

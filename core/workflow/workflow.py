@@ -1,0 +1,53 @@
+"""Workflows: sagas written as plain async functions."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import timedelta
+from typing import Any, Generic, TypeVar, cast
+
+from ..container import Scope
+from .definition import WEEK, Definition
+from .engine import WorkflowEngine
+
+D = TypeVar("D")
+R = TypeVar("R")
+
+WAIT = timedelta(seconds=30)
+
+
+class Workflow(Definition[D, R], Generic[D, R]):
+    """A body that awaits steps; if it fails, the steps that were done are compensated."""
+
+    async def run(
+        self,
+        scope: Scope,
+        data: D,
+        /,
+        *,
+        key: str | None = None,
+        wait: timedelta = WAIT,
+        context: Mapping[str, str] | None = None,
+    ) -> R:
+        """Run to the end and return the result; cancelling the caller only stops the waiting.
+
+        With `key` the call is idempotent: the same key and input give the first answer again, and `scope.replayed`
+        says so. `context` is stored with the run, on top of the scope's own.
+
+        Raises the run's error; `IdempotencyMismatch` for a key used with other input; `RunInProgress` after `wait`;
+        `RunInsideTransaction`; `Busy` and `OutcomeUnknown` when the database is away.
+        """
+        engine = scope.resolve(WorkflowEngine)
+        return cast("R", await engine.run(self, scope, data, key=key, wait=wait, context=context))
+
+
+def workflow(
+    id: str, /, *, version: int, retention: timedelta = WEEK
+) -> Callable[[Callable[[D], Coroutine[Any, Any, R]]], Workflow[D, R]]:
+    """Make an async function of one argument a workflow; its finished runs are kept for `retention`.
+
+    `version` is bumped by hand when the body calls other steps than before.
+    """
+
+    def decorate(body: Callable[[D], Coroutine[Any, Any, R]]) -> Workflow[D, R]:
+        return Workflow(id, body, version=version, retention=retention)
+
+    return decorate
