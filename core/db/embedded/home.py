@@ -21,11 +21,11 @@ def server_home(data_dir: Path, name: str, account: Account) -> Path:
     It belongs to the caller and nobody else can write in it, so no other user can plant a file or a link there.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
-    parent = data_dir.resolve()
-    if not account.reaches(parent):
-        digest = hashlib.sha256(os.fsencode(parent)).hexdigest()[:16]
-        parent = own_folder(shared_folder(account) / digest)
-    return own_folder(parent / name)
+    folder = data_dir.resolve()
+    if account.reaches(folder):
+        return own_folder(folder / name)
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return own_folder(shared_folder(account) / f"{digest}-{name}")
 
 
 def shared_folder(account: Account) -> Path:

@@ -1,6 +1,7 @@
 """Which processes belong to a server: asked of the system, since pid files outlive their processes."""
 
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,14 +22,23 @@ def processes_in(folder: Path, program: str) -> list["psutil.Process"]:
 def end(folder: Path, program: str, signals: Sequence[tuple[signal.Signals, float]]) -> None:
     """Send the first process each signal in turn, with its patience in seconds, until none is left; then kill all."""
     for number, patience in signals:
-        processes = processes_in(folder, program)
-        if processes:
-            _send(processes[0], number)
-            _psutil().wait_procs(processes, timeout=patience)
-    while processes := processes_in(folder, program):
-        for process in processes:
+        for process in processes_in(folder, program)[:1]:
+            _send(process, number)
+        if _gone(folder, program, patience):
+            return
+    while not _gone(folder, program, 0.1):
+        for process in processes_in(folder, program):
             _send(process, signal.SIGKILL)
-        _psutil().wait_procs(processes, timeout=1)
+
+
+def _gone(folder: Path, program: str, patience: float) -> bool:
+    """Wait for the end of all processes; a dead one that its parent has not looked at yet counts as ended."""
+    deadline = time.monotonic() + patience
+    while processes_in(folder, program):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _psutil():

@@ -1,6 +1,7 @@
 """A server of our own: started once per folder, found again after a crash, stopped by its last user."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,8 +20,6 @@ from .processes import end, processes_in
 
 START_SECONDS = 60.0
 """How long a new server may take: a slow disk with a journal to replay."""
-ANSWER_SECONDS = 15.0
-"""How long a server that was found running may stay silent before it is replaced."""
 ATTEMPTS = 5
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
 """All that a server sees of our environment: English messages, and none of the caller's PG* settings."""
@@ -47,6 +46,8 @@ class EmbeddedServer(ABC):
         self.data = (self.home / "data").resolve()
         self.log_path = self.home / f"{self.program}.log"
         self.pick_port: Callable[[], int] = free_port
+        self.patience = 15.0
+        """Seconds that a server found running may stay silent before it is killed and replaced."""
         self._share: int | None = None
 
     @abstractmethod
@@ -83,6 +84,11 @@ class EmbeddedServer(ABC):
             if unheld(self.home / "users.lock"):
                 self._end()
 
+    def remove(self) -> None:
+        """Stop, and delete all that the server kept; for tests."""
+        self.stop()
+        shutil.rmtree(self.home)
+
     def __enter__(self) -> str:
         return self.start()
 
@@ -97,12 +103,12 @@ class EmbeddedServer(ABC):
     def _find(self) -> int | None:
         """The port of a server that is running already; one that stays silent is ended."""
         noted = self.home / "port"
-        deadline = time.monotonic() + ANSWER_SECONDS
+        deadline = time.monotonic() + self.patience
         while noted.exists() and processes_in(self.data, self.program) and time.monotonic() < deadline:
             if self.answers(port := int(noted.read_text())):
                 return port
             time.sleep(0.05)
-        self._end()
+        end(self.data, self.program, ())
         return None
 
     def _launch(self) -> int:
