@@ -23,10 +23,14 @@ class HoldfastError(Exception):
     status: ClassVar[int] = 500
     title: ClassVar[str] = ""
     retryable: ClassVar[bool] = False
+    remembered: ClassVar[bool] = False
+    """Whether an idempotency key keeps this error as its answer; 409, 429 and 5xx are computed anew."""
     leaves: ClassVar[dict[str, type["HoldfastError"]]] = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if "remembered" not in cls.__dict__:
+            cls.remembered = cls.status not in (409, 429) and cls.status < 500
         if "code" not in cls.__dict__:
             return
         other = HoldfastError.leaves.setdefault(cls.code, cls)
@@ -41,11 +45,6 @@ class HoldfastError(Exception):
         self.replayed = False
         """True when this is the remembered outcome of an earlier call with the same idempotency key."""
         super().__init__(self.detail)
-
-    @classmethod
-    def remembered(cls) -> bool:
-        """Whether an idempotency key keeps this error as its answer; 409, 429 and 5xx are computed anew."""
-        return cls.status not in (409, 429) and cls.status < 500
 
     @classmethod
     def restore(cls, detail: str, data: dict[str, Any]) -> Self:

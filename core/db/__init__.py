@@ -1,7 +1,7 @@
 """PostgreSQL: connections, transactions, column types, migrations, and the servers that `holdfast dev` brings."""
 
 from .engine import create_engine
-from .failure import as_busy, connection_lost, is_transient, sqlstate
+from .failure import as_busy, connection_lost, driver_error, is_transient, sqlstate
 from .session import Session, Transaction
 from .table import EntityColumns, TableBase, module_metadata
 from .types import UtcDateTime
@@ -15,6 +15,7 @@ __all__ = [
     "as_busy",
     "connection_lost",
     "create_engine",
+    "driver_error",
     "is_transient",
     "module_metadata",
     "sqlstate",

@@ -1,13 +1,13 @@
 """Fields: a Struct's fields that are columns, and the check that a value fits before PostgreSQL sees it."""
 
 import math
-import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import cache, reduce
+from functools import cache
+from itertools import chain
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Union, cast, get_args, get_origin
 from uuid import UUID
 
 import msgspec
@@ -54,33 +54,28 @@ class Field(msgspec.Struct, frozen=True, eq=False):
         try:
             typed = msgspec.convert(value, kind)
             plain = msgspec.to_builtins(typed, builtin_types=() if self.is_json else KEPT, str_keys=self.is_json)
-            self._check_parts(plain)
+            for part in _parts(plain):
+                self._check_part(part)
         except (msgspec.ValidationError, TypeError, ValueError) as error:
             raise InvalidData(f"{self.name}: {error}", field=self.name) from error
         return plain
 
-    def _check_parts(self, plain: object) -> None:
-        match plain:
+    def _check_part(self, part: object) -> None:
+        match part:
             case str():
-                _check_text(plain)
-            case datetime() if plain.tzinfo is None:
-                raise ValueError(f"{plain.isoformat()} has no time zone")
+                _check_text(part)
+            case datetime() if part.tzinfo is None:
+                raise ValueError(f"{part.isoformat()} has no time zone")
             case int() if not self.is_json:
-                _check_size(plain, self.column.type)
-            case float() if self.is_json and not math.isfinite(plain):
-                raise ValueError(f"JSON has no {plain}")
-            case Mapping():
-                for part in (*plain.keys(), *plain.values()):  # pyright: ignore[reportUnknownVariableType]
-                    self._check_parts(part)  # pyright: ignore[reportUnknownArgumentType]
-            case list():
-                for part in plain:  # pyright: ignore[reportUnknownVariableType]
-                    self._check_parts(part)  # pyright: ignore[reportUnknownArgumentType]
+                _check_size(part, self.column.type)
+            case float() if self.is_json and not math.isfinite(part):
+                raise ValueError(f"JSON has no {part}")
             case _:
                 pass
 
 
 @cache
-def fields_of(struct: type[msgspec.Struct], table: Table) -> Mapping[str, Field]:
+def fields_of(struct: type[msgspec.Struct], table: Table[Any]) -> Mapping[str, Field]:
     """Return the fields of `struct` that are columns of `table`, by name."""
     found: dict[str, Field] = {}
     for field in msgspec.structs.fields(struct):
@@ -102,7 +97,17 @@ def known(fields: Mapping[str, Field], name: str, of: str) -> Field:
 def _bare(kind: Any) -> Any:
     if get_origin(kind) not in (Union, UnionType):
         return kind
-    return reduce(operator.or_, [part for part in get_args(kind) if part not in (NoneType, UnsetType)])
+    return Union[tuple(part for part in get_args(kind) if part not in (NoneType, UnsetType))]  # noqa: UP007
+
+
+def _parts(plain: Any) -> Iterator[object]:
+    """Yield every value within plain data, keys of objects too."""
+    if isinstance(plain, dict):
+        yield from chain.from_iterable(map(_parts, chain(*cast("dict[str, object]", plain).items())))
+    elif isinstance(plain, list):
+        yield from chain.from_iterable(map(_parts, cast("list[object]", plain)))
+    else:
+        yield plain
 
 
 def _check_text(text: str) -> None:

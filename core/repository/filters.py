@@ -52,7 +52,7 @@ def _all(filters: object, member: Callable[[str, object, int], Clause], depth: i
 def _condition(field: Field, value: object, depth: int = 0) -> Clause:
     """Return the clause of one field: a value, None, a list (`$in`) or operators."""
     if not isinstance(value, Mapping):
-        return _in(field, value) if isinstance(value, list | tuple | set | frozenset) else _eq(field, value)
+        return _in(field, value) if _is_list(value) else _eq(field, value)
     if not value:
         raise InvalidData(f"{field.name}: no operator given", field=field.name)
     return _all(cast("Filters", value), lambda name, operand, _depth: _operator(field, name)(field, operand), depth)
@@ -64,8 +64,12 @@ def _operator(field: Field, name: str) -> Callable[[Field, Any], Clause]:
     return OPERATORS[name]
 
 
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple | set | frozenset)
+
+
 def _listed(name: str, value: object) -> Sequence[object]:
-    if not isinstance(value, list | tuple | set | frozenset):
+    if not _is_list(value):
         raise InvalidData(f"{name} takes a list, not {value!r}")
     return list(cast("Sequence[object]", value))
 

@@ -42,7 +42,7 @@ class Relations:
         columns = columns_of(target, None, key)
         alive = true() if self._with_deleted else target.table.c.deleted_at.is_(None)
         wanted = target.table.c[key] == any_(literal(sorted(values), ARRAY(Text())))
-        statement = select(*columns).where(wanted, alive).order_by(target.table.c.id)
+        statement = select(*columns.values()).where(wanted, alive).order_by(target.table.c.id)
         return as_dicts(columns, await self._session.read(statement))
 
 

@@ -31,7 +31,8 @@ class NoWrites(msgspec.Struct, frozen=True, kw_only=True):
 class Repository(Reader[S], Generic[S, C, U]):
     """Reads and writes rows of one entity as its Structs; fields that are `UNSET` are left alone.
 
-    Writes need an open transaction. All raise `InvalidData` for what the columns or constraints refuse.
+    Writes need an open transaction. All raise `InvalidData` for what the columns or constraints refuse. One that
+    raises may have written a part: let the transaction roll back.
     """
 
     def __init__(self, entity: EntityTable[S], create: type[C], update: type[U]) -> None:
@@ -121,7 +122,7 @@ class Repository(Reader[S], Generic[S, C, U]):
         transaction = self.session.writable(f"{self.entity.name}.{method}")
         columns = columns_of(self.entity)
         with as_invalid_data(self.entity.name, self.entity.table):
-            written = (await transaction.execute(statement.returning(*columns), values)).all()
+            written = (await transaction.execute(statement.returning(*columns.values()), values)).all()
         return {row["id"]: msgspec.convert(row, self.entity.struct) for row in as_dicts(columns, written)}
 
     async def _by_id(self, method: str, statement: Update | Delete, ids: Sequence[str]) -> None:

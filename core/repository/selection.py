@@ -12,6 +12,7 @@ from .fields import Field, fields_of, known
 from .filters import Filters, where
 
 Order = Mapping[str, Literal["asc", "desc"]]
+Columns = Mapping[str, Column[Any]]
 LARGEST = 2**63 - 1
 
 
@@ -45,26 +46,24 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         """Return the statement that counts all rows, whatever `take` and `skip` are."""
         return select(func.count()).select_from(entity.table).where(self.where(entity, filters))
 
-    def rows(self, entity: EntityTable[Any], filters: Filters | None, columns: Sequence[Column[Any]]) -> Select[Any]:
+    def rows(self, entity: EntityTable[Any], filters: Filters | None, columns: Columns) -> Select[Any]:
         """Return the statement that reads the rows."""
-        statement = select(*columns).where(self.where(entity, filters)).order_by(*_order(entity, self.order or {}))
+        statement = select(*columns.values()).where(self.where(entity, filters)).order_by(*_order(entity, self.order or {}))
         if self.take is not None:
             statement = statement.limit(_checked("take", self.take))
         return statement.offset(_checked("skip", self.skip)) if self.skip else statement
 
 
-def columns_of(entity: EntityTable[Any], names: Sequence[str] | None = None, *also: str) -> list[Column[Any]]:
+def columns_of(entity: EntityTable[Any], names: Sequence[str] | None = None, *also: str) -> Columns:
     """Return the columns of all fields or of those named, with the keys that relations need."""
     visible = fields_of(entity.struct, entity.table)
     keys = [relation.by for relation in entity.relations.values() if not relation.many]
-    wanted = dict.fromkeys([*("id", *keys, *also), *(visible if names is None else names)])
-    return [entity.table.c[name] for name in wanted]
+    return {name: entity.table.c[name] for name in ("id", *keys, *also, *(visible if names is None else names))}
 
 
-def as_dicts(columns: Sequence[Column[Any]], rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+def as_dicts(columns: Columns, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
     """Return rows by column name."""
-    names = [column.name for column in columns]
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _order(entity: EntityTable[Any], order: Order) -> list[ColumnElement[Any]]:

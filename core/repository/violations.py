@@ -2,18 +2,20 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg import errors
-from sqlalchemy import Constraint, Index, Table
+from sqlalchemy import Index, Table
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import ColumnCollectionConstraint
 
 from ..db.failure import driver_error
 from ..errors import InvalidData
 
 
 @contextmanager
-def as_invalid_data(entity: str, table: Table) -> Generator[None]:
+def as_invalid_data(entity: str, table: Table[Any]) -> Generator[None]:
     """Turn a broken constraint or a value that does not fit into `InvalidData` that names the columns."""
     try:
         yield
@@ -24,7 +26,7 @@ def as_invalid_data(entity: str, table: Table) -> Generator[None]:
         raise
 
 
-def _told(error: psycopg.Error, entity: str, table: Table) -> InvalidData:
+def _told(error: psycopg.Error, entity: str, table: Table[Any]) -> InvalidData:
     constraint = error.diag.constraint_name or ""
     columns = ", ".join(_columns(table, constraint)) or constraint
     match error:
@@ -43,7 +45,8 @@ def _told(error: psycopg.Error, entity: str, table: Table) -> InvalidData:
             return InvalidData(f"{entity}: {error.diag.message_primary}")
 
 
-def _columns(table: Table, name: str) -> list[str]:
+def _columns(table: Table[Any], name: str) -> list[str]:
     """Return the columns of the constraint or index of that name."""
-    sources: list[Constraint | Index] = [*table.constraints, *table.indexes]
+    keys = [constraint for constraint in table.constraints if isinstance(constraint, ColumnCollectionConstraint)]
+    sources: list[ColumnCollectionConstraint | Index] = [*keys, *table.indexes]
     return [column.name for source in sources if source.name == name for column in source.columns]

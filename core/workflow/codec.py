@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ..db import driver_error
 from ..errors import HoldfastError
 from .errors import StepFailed, UnstorableResult
 
@@ -49,6 +50,7 @@ def hash_of(encoded: bytes) -> bytes:
 def describe_error(error: BaseException, step: str) -> ErrorData:
     """Return what the journal keeps of an error that a step raised."""
     if not isinstance(error, HoldfastError) or type(error).code not in HoldfastError.leaves:
+        error = driver_error(error) or error
         name = type(error).__name__
         error = StepFailed(f"step {step} failed: {name}: {error}", step=step, error_type=name)
     return error_data(error, f"the error of step {step}")

@@ -106,7 +106,7 @@ class Execution:
                 raise Parked(Nondeterministic(f"{field} at {called.path}: the journal has {was}, the body {now}"))
         if stored.error is not None:
             return None, restore_error(stored.error)
-        return decode(bytes(stored.value or b"null"), step.types[0], f"the result of step {step.id}"), None
+        return decode(bytes(stored.value), step.types[0], f"the result of step {step.id}"), None
 
     def _check_no_entry_left(self) -> None:
         left = [path for path in self._record.recorded if path != FAILURE_PATH and int(path) > self._calls]

@@ -45,6 +45,9 @@ SELECT id FROM workflow_run WHERE workflow = %s AND key = %s"""
 _STEPS: LiteralString = "SELECT entry::text FROM workflow_step WHERE run_id = %s"
 
 
+NULL = Raw(b"null")
+
+
 class Undo(msgspec.Struct, frozen=True):
     """A compensation that is owed: frozen at the moment when its step was done."""
 
@@ -67,7 +70,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     duration_ms: float
     attempts: int = 1
     input_hash: str = ""
-    value: Raw | None = None
+    value: Raw = NULL
     error: ErrorData | None = None
     undo: Undo | None = None
     undos: list[Undo] = []

@@ -71,7 +71,7 @@ class Record:
     def failed(self, status: str, error: ErrorData) -> Change:
         """Return the change of the last flush of a run that failed; the key goes if the error is not remembered."""
         change = self.ended(status, error=msgspec.json.encode(error))
-        if not restore_error(error).remembered():
+        if not restore_error(error).remembered:
             change.key = None
         return change
 

@@ -17,6 +17,8 @@ CHANGES = {
     "Africa/Cairo": [date(2027, 4, 30), date(2027, 10, 28), date(2027, 10, 29)],
     "Antarctica/Troll": [date(2027, 3, 28), date(2027, 10, 31)],
 }
+# Clocks are changed in the first three hours of a date or the last one; minutes after midnight.
+CHANGED_BY, CHANGED_FROM = 180, 1380
 STAFF_ID = "bkstf_of_the_scenario"
 
 
@@ -60,10 +62,18 @@ def clock(minute: int) -> str:
 
 @st.composite
 def spans(draw: st.DrawFn, shortest: int = 1, longest: int = 1440) -> tuple[str, str]:
-    """Draw a start and an end, three times out of four on the quarter hour."""
+    """Draw a start and an end: two times out of three on the quarter hour, often with an edge where clocks change."""
     length = draw(st.integers(shortest, longest))
-    start = draw(st.integers(0, 1440 - length))
-    if draw(st.integers(0, 3)):
+    earliest, latest = 0, 1440 - length
+    edge = draw(st.sampled_from(["early start", "early end", "late end", "any", "any"]))
+    if edge == "early start":
+        latest = min(latest, CHANGED_BY)
+    elif edge == "early end" and length <= CHANGED_BY:
+        latest = CHANGED_BY - length
+    elif edge == "late end":
+        earliest = max(0, CHANGED_FROM - length)
+    start = draw(st.integers(earliest, latest))
+    if draw(st.integers(0, 2)):
         start, length = start // 15 * 15, max(15, length // 15 * 15)
     return clock(start), clock(min(start + length, 1440))
 
@@ -80,11 +90,16 @@ def lengths(draw: st.DrawFn) -> int:
 @st.composite
 def weekly_rules(draw: st.DrawFn, day: date, duration: int) -> list[CreateAvailabilityRule]:
     """Draw recurring hours that mostly have room for the duration on most days, and sometimes a break."""
-    style = draw(st.integers(0, 3))
+    style = draw(st.integers(0, 5))
     if style == 0 or duration > 900:
         shifts = [("00:00", "24:00")]
     elif style == 1:
         shifts = [("08:30", "12:15"), draw(spans(shortest=min(max(240, duration), 660), longest=720))]
+    elif style == 2:
+        shifts = [
+            ("00:00", clock(draw(st.integers(30, CHANGED_BY)))),
+            (clock(draw(st.integers(30, CHANGED_BY))), "24:00"),
+        ]
     else:
         shifts = [draw(spans(shortest=min(max(360, duration + 30), 1300), longest=1440))]
     weekdays = set(range(7)) - draw(st.sets(st.integers(0, 6), max_size=2))
