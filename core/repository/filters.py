@@ -88,10 +88,16 @@ def _ne(field: Field, value: object) -> Clause:
 
 def _in(field: Field, value: object) -> Clause:
     operands = _listed(f"{field.name}: $in", value)
-    checked = [field.check(operand) for operand in operands if operand is not None]
-    # One array parameter, so that the statement's text does not depend on how many values there are.
-    found = field.column == any_(literal(checked, ARRAY(field.bind_type)))
+    found = _among(field, [operand for operand in operands if operand is not None])
     return or_(found, field.column.is_(None)) if None in operands else found
+
+
+def _among(field: Field, operands: Sequence[object]) -> Clause:
+    if field.is_json or isinstance(field.column.type, ARRAY):
+        return or_(false(), *(_eq(field, operand) for operand in operands))
+    # One array parameter, so that the statement's text does not depend on how many values there are.
+    checked = [field.check(operand) for operand in operands]
+    return field.column == any_(literal(checked, ARRAY(field.bind_type)))
 
 
 def _nin(field: Field, value: object) -> Clause:

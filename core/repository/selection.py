@@ -48,7 +48,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     def rows(self, entity: EntityTable[Any], filters: Filters | None, columns: Columns) -> Select[Any]:
         """Return the statement that reads the rows."""
-        statement = select(*columns.values()).where(self.where(entity, filters)).order_by(*_order(entity, self.order or {}))
+        statement = (
+            select(*columns.values()).where(self.where(entity, filters)).order_by(*_order(entity, self.order or {}))
+        )
         if self.take is not None:
             statement = statement.limit(_checked("take", self.take))
         return statement.offset(_checked("skip", self.skip)) if self.skip else statement
