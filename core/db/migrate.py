@@ -1,0 +1,163 @@
+"""Migrations: what `holdfast migrate` does and what `/ready` asks."""
+
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, cast
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext, MigrationInfo, MigrationStep
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ..errors import Busy, ConfigurationError
+from .branch import Branch, Migrated, branches, missing, parse_revision
+from .compare import differences
+from .engine import database_url
+from .failure import as_busy, sqlstate
+from .session import Session
+
+LOCK = 0x686F6C6466617374
+"""Key of the advisory lock: the bytes of "holdfast"."""
+LOCK_TIMEOUT_MILLISECONDS = 5_000
+"""How long a migration queues for a table; all later statements on that table queue behind it."""
+POLL_SECONDS = 0.1
+UNDEFINED_TABLE = "42P01"
+
+Report = Callable[[str], None]
+
+
+class Migrations:
+    """The migrations of some branches, in order, on one database; synchronous."""
+
+    def __init__(self, url: str, wanted: Sequence[Branch], *, report: Report = print, wait_seconds: float = 60) -> None:
+        options = f"-c timezone=UTC -c lock_timeout={LOCK_TIMEOUT_MILLISECONDS}"
+        arguments = {"application_name": "holdfast migrate", "connect_timeout": 5, "options": options}
+        self._engine = create_engine(database_url(url), poolclass=NullPool, connect_args=arguments)
+        self._branches = {branch.name: branch for branch in wanted}
+        self._report = report
+        self._wait_seconds = wait_seconds
+
+    def upgrade(self) -> None:
+        """Apply what is missing, each migration in its own transaction; branches that are ahead stay so."""
+        with self._connect() as connection:
+            self._lock(connection)
+            for branch in self._branches.values():
+                self._move(connection, branch, max(branch.head, _reached(connection, branch)))
+
+    def move(self, revision: str) -> None:
+        """Take one branch up or down to `revision`; `<module>_0000` is the state before its first migration."""
+        name, number = parse_revision(revision)
+        branch = self._branches.get(name)
+        if branch is None or number > branch.head:
+            raise ConfigurationError(f"there is no revision {revision!r}")
+        with self._connect() as connection:
+            self._lock(connection)
+            self._move(connection, branch, number)
+
+    def missing(self) -> list[str]:
+        """Return the revisions that are not applied."""
+        with self._connect() as connection:
+            return missing(self._branches.values(), _applied(connection))
+
+    def differences(self) -> list[str]:
+        """Return how the tables differ from the models, one line each."""
+        with self._connect() as connection:
+            found = {
+                branch.name: differences(connection, branch.metadata)
+                for branch in self._branches.values()
+                if branch.metadata is not None
+            }
+        return [f"{name}: {line}" for name, lines in found.items() for line in lines]
+
+    @contextmanager
+    def _connect(self) -> Generator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise as_busy(error) or error from error
+
+    def _lock(self, connection: Connection) -> None:
+        """Poll for the lock, held until the connection closes; waiting in it deadlocks with a concurrent index."""
+        deadline = time.monotonic() + self._wait_seconds
+        waiting = False
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}):
+            connection.rollback()
+            if time.monotonic() >= deadline:
+                raise Busy(f"another migration still holds the lock after {self._wait_seconds:g} s")
+            if not waiting:
+                self._report("waiting for another migration to end")
+            waiting = True
+            time.sleep(POLL_SECONDS)
+        connection.rollback()
+
+    def _move(self, connection: Connection, branch: Branch, number: int) -> None:
+        reached = _reached(connection, branch)
+        if reached > branch.head:
+            raise ConfigurationError(f"the database is at {branch.revision(reached)}, which is newer than this code")
+        script = ScriptDirectory(str(branch.folder), version_locations=[str(branch.folder)])
+        steps = _steps(script, branch, reached, number)
+
+        def plan(_heads: Any, _context: MigrationContext) -> list[MigrationStep]:
+            # Alembic's own search for a way fails on revisions that only a newer process or another module knows.
+            return steps
+
+        def tell(*, step: MigrationInfo, **_: Any) -> None:
+            self._report(f"{'applied' if step.is_upgrade else 'took back'} {step.up_revision_id}")
+
+        with EnvironmentContext(Config(), script, fn=plan) as environment:
+            environment.configure(
+                connection=connection, transaction_per_migration=True, on_version_apply=cast("Any", tell)
+            )
+            environment.run_migrations()
+
+
+def _steps(script: ScriptDirectory, branch: Branch, reached: int, number: int) -> list[MigrationStep]:
+    revisions = script.revision_map
+    up = [script.get_revision(branch.revision(n)) for n in range(reached + 1, number + 1)]
+    down = [script.get_revision(branch.revision(n)) for n in range(reached, number, -1)]
+    return [
+        *(MigrationStep.upgrade_from_script(revisions, revision) for revision in up),
+        *(MigrationStep.downgrade_from_script(revisions, revision) for revision in down),
+    ]
+
+
+def _applied(connection: Connection) -> list[str]:
+    if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+        return []
+    return list(connection.scalars(text("SELECT version_num FROM alembic_version")))
+
+
+def _reached(connection: Connection, branch: Branch) -> int:
+    reached = dict(map(parse_revision, _applied(connection))).get(branch.name, 0)
+    connection.rollback()
+    return reached
+
+
+class HasMigrations(Protocol):
+    """What `pending` asks of an application."""
+
+    @property
+    def database(self) -> AsyncEngine:
+        """The connections."""
+        ...
+
+    @property
+    def modules(self) -> Mapping[str, Migrated]:
+        """The modules in order."""
+        ...
+
+
+async def pending(app: HasMigrations) -> list[str]:
+    """Return the revisions that this process needs and the database lacks; newer ones in it do no harm."""
+    try:
+        rows = await Session(app.database).sql("SELECT version_num FROM alembic_version")
+    except Exception as error:
+        if sqlstate(error) != UNDEFINED_TABLE:
+            raise
+        rows = []
+    return missing(branches(app.modules.values()), [revision for (revision,) in rows])

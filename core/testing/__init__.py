@@ -1,0 +1,8 @@
+"""What tests of a shop need; `core.testing.plugin` has the pytest fixtures."""
+
+from .application import application_on, config_on
+from .clock import move_clock
+from .databases import DatabaseServer, TemporaryDatabase
+from .processes import ServerProcess
+
+__all__ = ["DatabaseServer", "ServerProcess", "TemporaryDatabase", "application_on", "config_on", "move_clock"]

@@ -1,0 +1,176 @@
+"""Databases for tests: one per worker, made from a migrated template, and emptied in a millisecond."""
+
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+from ..db.branch import Branch
+from ..db.migrate import Migrations
+from .processes import is_alive
+
+PREFIX = "holdfast_test"
+POLL_SECONDS = 0.02
+
+SCHEMA = """
+SELECT md5(coalesce(string_agg(concat_ws(' ', object, xmin), ',' ORDER BY object), '')) FROM (
+    SELECT concat_ws(' ', 'class', oid) AS object, '0'::xid AS xmin FROM pg_class WHERE oid >= 16384 AND relkind <> 't'
+    UNION ALL SELECT concat_ws(' ', 'column', attrelid, attnum), xmin FROM pg_attribute WHERE attrelid >= 16384
+    UNION ALL SELECT concat_ws(' ', 'constraint', oid), xmin FROM pg_constraint WHERE oid >= 16384
+    UNION ALL SELECT concat_ws(' ', 'trigger', oid), xmin FROM pg_trigger WHERE oid >= 16384
+    UNION ALL SELECT concat_ws(' ', 'function', oid), xmin FROM pg_proc WHERE oid >= 16384
+) objects"""
+"""A fingerprint of tables, columns, constraints, triggers and functions."""
+
+EMPTY = """
+DO $$ DECLARE statement text; BEGIN
+    SET LOCAL session_replication_role = replica;  -- neither triggers nor foreign keys
+    FOR statement IN SELECT format('DELETE FROM %s', oid::regclass) FROM pg_class
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
+    LOOP EXECUTE statement; END LOOP;
+    PERFORM setval(seqrelid::regclass, seqstart, false) FROM pg_sequence;
+END $$"""
+
+DISCONNECT = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
+
+
+class DatabaseServer:
+    """A running PostgreSQL on which tests make databases; its user must be a superuser.
+
+    Only databases whose name starts with `holdfast_test` are touched.
+    """
+
+    def __init__(self, url: str, *, folder: Path) -> None:
+        self.url = url
+        place = f"{socket.gethostname()}:{folder.resolve()}"
+        self._prefix = f"{PREFIX}_{hashlib.sha256(os.fsencode(place)).hexdigest()[:8]}"
+        """Several machines and checkouts may share a server."""
+        self._made = 0
+        self._reused: dict[str, TemporaryDatabase] = {}
+
+    def url_of(self, database: str) -> str:
+        """Return the URL of a database on this server."""
+        return make_url(self.url).set(database=database).render_as_string(hide_password=False)
+
+    def create(self, branches: Sequence[Branch] = ()) -> "TemporaryDatabase":
+        """Make a database, empty or with these branches migrated; the first one of a kind is kept as a template."""
+        self._made += 1
+        database = TemporaryDatabase(self, f"{self._prefix}_{os.getpid()}_{self._made}", branches)
+        database.create()
+        return database
+
+    def reuse(self, branches: Sequence[Branch]) -> "TemporaryDatabase":
+        """Return this process's database with these branches migrated, without rows."""
+        names = ",".join(branch.name for branch in branches)
+        if names in self._reused:
+            self._reused[names].empty()
+        else:
+            self._reused[names] = self.create(branches)
+        return self._reused[names]
+
+    def close(self) -> None:
+        """Drop the reused databases."""
+        while self._reused:
+            self._reused.popitem()[1].drop()
+
+    def copy_template(self, name: str, branches: Sequence[Branch]) -> None:
+        """Make the database `name` from the template of these branches, which is built if missing."""
+        template = f"{self._prefix}_template_{_digest(branches)}"
+        with self.connect() as connection, _alone(connection, self._prefix):
+            if not _exists(connection, template):
+                self._sweep(connection)
+                draft = f"{self._prefix}_draft"
+                _run(connection, "CREATE DATABASE {} TEMPLATE template0", draft)
+                Migrations(self.url_of(draft), branches, report=lambda _line: None).upgrade()
+                _run(connection, "ALTER DATABASE {} RENAME TO {}", draft, template)
+            _run(connection, "CREATE DATABASE {} TEMPLATE {}", name, template)
+
+    def drop(self, name: str) -> None:
+        """Drop a database, whoever is connected to it."""
+        with self.connect() as connection:
+            _run(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection:
+        """Connect in autocommit mode; a `with` block closes the connection."""
+        return psycopg.connect(self.url_of(database), autocommit=True)
+
+    def _sweep(self, connection: psycopg.Connection) -> None:
+        """Drop templates of other migrations, and what killed test runs left behind."""
+        names = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [self._prefix])
+        for (name,) in names.fetchall():
+            pid = name.split("_")[3]
+            if not (pid.isdigit() and is_alive(int(pid))):
+                _run(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+
+class TemporaryDatabase:
+    """A database of one test at a time."""
+
+    def __init__(self, server: DatabaseServer, name: str, branches: Sequence[Branch]) -> None:
+        self._server = server
+        self._name = name
+        self._branches = branches
+        self._schema = ""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._server.url_of(self._name)
+
+    def create(self) -> None:
+        """Make it anew."""
+        self._server.drop(self._name)
+        self._server.copy_template(self._name, self._branches)
+        with self._server.connect(self._name) as connection:
+            self._schema = _fingerprint(connection)
+
+    def empty(self) -> None:
+        """Disconnect everybody, delete all rows and restart the sequences; make it anew if its tables changed."""
+        with self._server.connect(self._name) as connection:
+            while connection.execute(DISCONNECT).fetchone() != (0,):
+                time.sleep(POLL_SECONDS)
+            if _fingerprint(connection) == self._schema:
+                connection.execute(EMPTY)
+                return
+        self.create()
+
+    def drop(self) -> None:
+        """Remove it."""
+        self._server.drop(self._name)
+
+
+def _digest(branches: Sequence[Branch]) -> str:
+    files = [path for branch in branches for path in sorted(branch.folder.glob("*.py"))]
+    content = b"".join(os.fsencode(path.name) + path.read_bytes() for path in files)
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _run(connection: psycopg.Connection, statement: LiteralString, *names: str) -> None:
+    connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _exists(connection: psycopg.Connection, name: str) -> bool:
+    return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+
+
+def _fingerprint(connection: psycopg.Connection) -> str:
+    row = connection.execute(SCHEMA).fetchone()
+    return row[0] if row else ""
+
+
+@contextmanager
+def _alone(connection: psycopg.Connection, name: str) -> Generator[None]:
+    """Hold an advisory lock, polled for, since who waits in one would block concurrent index builds."""
+    while connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone() != (True,):
+        time.sleep(POLL_SECONDS)
+    yield  # unlocked when the connection closes

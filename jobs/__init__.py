@@ -1,0 +1,1 @@
+"""Scheduled jobs and subscribers: one file per job."""

@@ -1,0 +1,1 @@
+"""Links: which entities of two modules belong together; one file per link."""

@@ -1,0 +1,1 @@
+"""Modules: one package per noun; none of them knows another."""

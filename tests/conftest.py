@@ -1,0 +1,3 @@
+"""Fixtures of all tests: see `core/testing/plugin.py`."""
+
+pytest_plugins = ["core.testing.plugin"]

@@ -1,0 +1,1 @@
+"""Workflows: one file per workflow; the only place where modules act together."""
