@@ -28,7 +28,7 @@ check: $(READY) ## Lint, formatting, types and import rules
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/basedpyright
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 bench: $(READY) ## Measure (ONLY=hold)
 	@$(BIN)/python -m bench $(ONLY)
