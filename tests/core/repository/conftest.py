@@ -1,4 +1,4 @@
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 
 import pytest
 from sqlalchemy import create_engine as create_sync_engine
@@ -9,16 +9,19 @@ from core.config import Config, Database
 from core.container import Container, Scope
 from core.db import create_engine
 from core.db.engine import database_url as driver_url
+from core.testing import DatabaseServer
 
 from .shop import Base, ShopService
 
 
 @pytest.fixture(scope="session")
-def shop_url(core_database_url: str) -> str:
-    engine = create_sync_engine(driver_url(core_database_url))
+def shop_url(database_server: DatabaseServer) -> Generator[str]:
+    database = database_server.create()
+    engine = create_sync_engine(driver_url(database.url))
     Base.metadata.create_all(engine)
     engine.dispose()
-    return core_database_url
+    yield database.url
+    database.drop()
 
 
 @pytest.fixture
