@@ -47,7 +47,7 @@ def first_instant(day: date, time_of_day: str, zone: ZoneInfo, *, closing: bool)
     minutes = parse_time_of_day(time_of_day)
     if minutes == MINUTES_PER_DAY:
         day, minutes, closing = day + timedelta(days=1), 0, False
-    wall = datetime(day.year, day.month, day.day, minutes // 60, minutes % 60)
+    wall = datetime(day.year, day.month, day.day, minutes // 60, minutes % 60, tzinfo=zone)
     earlier, later = _readings(wall, zone)
     if earlier > later:
         return _end_of_gap(later, earlier, zone)

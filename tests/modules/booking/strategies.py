@@ -195,4 +195,7 @@ def moments(draw: st.DrawFn, day: date, zone: ZoneInfo) -> datetime:
     """Draw the present: days before the question, or in the middle of its first day."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
     before = draw(st.sampled_from([4 * 1440, 3 * 1440, 2 * 1440, 1440, 0]))
-    return midnight - timedelta(minutes=before) + timedelta(seconds=draw(st.integers(0, 12 * 3600)))
+    seconds = draw(st.integers(0, 12 * 3600))
+    if draw(st.booleans()):
+        seconds = seconds // 900 * 900  # a present on the grid has its first and last start exactly at the bounds
+    return midnight - timedelta(minutes=before) + timedelta(seconds=seconds)
