@@ -1,0 +1,52 @@
+"""Holdfast's engine: modules, sagas, and one PostgreSQL under both."""
+
+# Putting an application together
+from .app import Application
+from .clock import Clock
+from .config import Config
+from .container import Container, Scope
+
+# Tables and entities
+from .db import EntityColumns, TableBase, Transaction, UtcDateTime, module_metadata
+from .entity import belongs_to, has_many
+
+# Errors
+from .errors import ConfigurationError, Forbidden, HoldfastError, InvalidData, NotFound
+from .ids import new_id
+from .module import Entity, Module, Service
+from .repository import Reader, Repository
+
+# Sagas
+from .workflow import PermanentFailure, StepContext, StepFailed, StepResponse, step, workflow
+
+__all__ = [
+    "Application",
+    "Clock",
+    "Config",
+    "ConfigurationError",
+    "Container",
+    "Entity",
+    "EntityColumns",
+    "Forbidden",
+    "HoldfastError",
+    "InvalidData",
+    "Module",
+    "NotFound",
+    "PermanentFailure",
+    "Reader",
+    "Repository",
+    "Scope",
+    "Service",
+    "StepContext",
+    "StepFailed",
+    "StepResponse",
+    "TableBase",
+    "Transaction",
+    "UtcDateTime",
+    "belongs_to",
+    "has_many",
+    "module_metadata",
+    "new_id",
+    "step",
+    "workflow",
+]
