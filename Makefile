@@ -43,13 +43,12 @@ lock: $(BIN)/uv ## Resolve the dependencies anew (ARGS=--upgrade)
 	@$(COMPILE) --output-file requirements.lock
 	@$(COMPILE) --extra dev --output-file requirements-dev.lock
 
-$(BIN)/python:
+$(BIN)/uv:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Holdfast needs Python 3.11 or newer, and $(PYTHON) is ' + sys.version.split()[0] + '; try make PYTHON=python3.11')"
 	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: install its venv package (python3-venv on Debian and Ubuntu)" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV)
-
-$(BIN)/uv: | $(BIN)/python
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-dev.lock uv
+	@$(BIN)/python -c "import re; print(re.search(r'^uv==(.*\\\\\n)*.*', open('requirements-dev.lock').read(), re.M)[0])" > $(VENV)/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.lock
 
 $(READY): requirements-dev.lock pyproject.toml | $(BIN)/uv
 	@echo "Installing into $(VENV) ..."
