@@ -1,23 +1,17 @@
 """The offer equals what a slow walk over the minutes finds, and the check of one start agrees with the offer."""
 
-import os
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
-
-from hypothesis import HealthCheck, given, settings
 
 from core.errors import HoldfastError
 from modules.booking.availability import StaffCalendar, offered_slots, staff_at
 from modules.booking.grid import claim_length, quarter_of
 from modules.booking.slot_request import SlotRequest, check_start
-from modules.booking.types import Slot
 from modules.booking.working_time import check_rule
 
 from . import oracle
-from .strategies import BookedTime, Member, Scenario, scenarios
-
-EXAMPLES = 5000 if os.environ.get("HOLDFAST_SOAK") == "1" else 200
+from .compare import offer_of, person_of, question_of, run_examples
+from .strategies import BookedTime, Scenario
 
 
 def request_of(scenario: Scenario) -> SlotRequest:
@@ -51,62 +45,8 @@ def quarters_of(booked: BookedTime) -> range:
     return range(quarter_of(booked.start_at), quarter_of(booked.claimed_until))
 
 
-def person_of(staff_id: str, member: Member) -> oracle.Person:
-    rules = [
-        oracle.Rule(
-            rule.rule_type.value,
-            rule.day_of_week,
-            rule.specific_date,
-            rule.start_time,
-            rule.end_time,
-            rule.is_available,
-        )
-        for rule in member.rules
-    ]
-    return oracle.Person(staff_id, str(member.staff.timezone), rules, [oracle.Claim(*each) for each in member.booked])
-
-
 def people_of(scenario: Scenario) -> list[oracle.Person]:
     return [person_of(staff_id(number), member) for number, member in enumerate(scenario.members)]
-
-
-def question_of(scenario: Scenario) -> oracle.Question:
-    service = scenario.service
-    return oracle.Question(
-        duration_minutes=service.duration_minutes,
-        buffer_minutes=service.buffer_minutes,
-        notice_minutes=service.min_notice_minutes,
-        horizon_days=service.max_days_ahead,
-        now=scenario.now,
-        day=scenario.day,
-        days=scenario.days,
-        timezone=scenario.timezone,
-    )
-
-
-def offer_of(slot: Slot) -> oracle.Offer:
-    return oracle.Offer(
-        slot.start_at.isoformat(),
-        slot.end_at.isoformat(),
-        slot.start_local.isoformat(),
-        slot.timezone,
-        slot.available,
-        slot.staff_ids,
-    )
-
-
-def run_examples(check: Callable[[Scenario], bool]) -> None:
-    """Run a check over random scenarios; at most a tenth of them may be about nothing, which it tells by False."""
-    telling: list[bool] = []
-
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    @given(scenarios())
-    def each(scenario: Scenario) -> None:
-        telling.append(check(scenario))
-
-    each()
-    assert len(telling) >= EXAMPLES
-    assert telling.count(False) <= len(telling) / 10
 
 
 def test_offers_exactly_what_a_walk_over_the_minutes_finds() -> None:
