@@ -87,7 +87,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path} not found: run this in the project's root folder")
     try:
         return msgspec.toml.decode(path.read_bytes())
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: {error}") from error
 
 

@@ -1,7 +1,7 @@
 """The container: typed, lazy, overridable; a scope is one request, job or step."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,7 +13,7 @@ from .errors import ConfigurationError
 
 T = TypeVar("T")
 Factory = Callable[["Scope"], Any]
-CleanUp = Callable[[Any], Awaitable[None]]
+CleanUp = Callable[[Any], Coroutine[Any, Any, None]]
 
 
 class Container:
@@ -65,7 +65,7 @@ class Scope:
         self.replayed = False
         """Whether the last workflow run from here answered from an earlier run with the same key."""
         self._instances: dict[type[Any], Any] = {}
-        self._clean_ups: list[tuple[CleanUp, Any]] = []
+        self._clean_ups = AsyncExitStack()
 
     @property
     def clock(self) -> Clock:
@@ -83,7 +83,7 @@ class Scope:
             factory, clean_up = self.container.factory(key)
             self._instances[key] = factory(self)
             if clean_up is not None:
-                self._clean_ups.append((clean_up, self._instances[key]))
+                self._clean_ups.push_async_callback(clean_up, self._instances[key])
         return cast("T", self._instances[key])
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
@@ -91,7 +91,5 @@ class Scope:
         return self.session.transaction()
 
     async def close(self) -> None:
-        """Clean up in reverse order."""
-        while self._clean_ups:
-            clean_up, instance = self._clean_ups.pop()
-            await clean_up(instance)
+        """Clean up in reverse order; one that fails does not keep the others from it."""
+        await self._clean_ups.aclose()

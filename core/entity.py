@@ -44,7 +44,7 @@ class EntityTable(Generic[S]):
         relations: Mapping[str, Relation] | None = None,
         searchable: Sequence[str] = (),
     ) -> None:
-        if not isinstance(table.__table__, Table):
+        if not isinstance(getattr(table, "__table__", None), Table):
             raise ConfigurationError(f"{table.__qualname__} is not mapped to a table")
         self.name = name
         self.table: Table[Any] = cast("Table[Any]", table.__table__)

@@ -36,7 +36,7 @@ class HoldfastError(Exception):
         other = HoldfastError.leaves.setdefault(cls.code, cls)
         if other is not cls:
             raise TypeError(f"error code {cls.code!r} belongs to {other.__qualname__}")
-        if not cls.title:
+        if "title" not in cls.__dict__:
             cls.title = cls.code.replace("_", " ").capitalize()
 
     def __init__(self, detail: str = "", /, **data: Any) -> None:
@@ -61,9 +61,9 @@ class InvalidData(HoldfastError):
     status = 422
 
     def __init__(self, detail: str = "", /, *, field: str = "", **data: Any) -> None:
-        if field:
-            data["errors"] = [{"field": field, "message": detail}]
         super().__init__(detail, **data)
+        if field:
+            self.data["errors"] = [{"field": field, "message": self.detail}]
 
 
 class NotFound(HoldfastError):

@@ -112,5 +112,10 @@ class Module(Generic[SV]):
 
 def _check_relations(entity: Entity[Any, Any, Any]) -> None:
     for name, relation in entity.relations.items():
-        if relation.entity not in entity.siblings:
+        target = entity.siblings.get(relation.entity)
+        if target is None:
             raise ConfigurationError(f"{entity.name}.{name}: its module has no entity {relation.entity!r}")
+        if relation.by not in (target if relation.many else entity).table.c:
+            raise ConfigurationError(f"{entity.name}.{name}: there is no column {relation.by!r}")
+        if name not in entity.struct.__struct_fields__:
+            raise ConfigurationError(f"{entity.name}.{name}: {entity.struct.__qualname__} has no such field")

@@ -55,6 +55,8 @@ class Transaction:
             yield
         except Exception:
             await self.sql("ROLLBACK TO SAVEPOINT attempt")
+            # It outlives the rollback, and would hide one of the same name around it.
+            await self.sql("RELEASE SAVEPOINT attempt")
             raise
         await self.sql("RELEASE SAVEPOINT attempt")
 

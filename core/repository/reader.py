@@ -31,7 +31,7 @@ class Host(Protocol):
 class Reader(Generic[S]):
     """Reads rows of one entity as its Struct; works as an attribute of a `Service`.
 
-    Soft-deleted rows are hidden unless `with_deleted`. Without `order` rows come by id: by the millisecond of their making.
+    Soft-deleted rows are hidden unless `with_deleted`. Without `order` they come by id, that is by age.
     """
 
     def __init__(self, entity: EntityTable[S]) -> None:

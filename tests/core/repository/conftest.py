@@ -8,16 +8,17 @@ from core.clock import Clock
 from core.config import Config, Database
 from core.container import Container, Scope
 from core.db import create_engine
-from core.db.engine import database_url as driver_url
+from core.db.engine import database_url
 from core.testing import DatabaseServer
 
 from .shop import Base, ShopService
 
 
 @pytest.fixture(scope="session")
-def shop_url(database_server: DatabaseServer) -> Generator[str]:
+def toy_shop_url(database_server: DatabaseServer) -> Generator[str]:
+    """The URL of a database with the toy shop's tables."""
     database = database_server.create()
-    engine = create_sync_engine(driver_url(database.url))
+    engine = create_sync_engine(database_url(database.url))
     Base.metadata.create_all(engine)
     engine.dispose()
     yield database.url
@@ -25,10 +26,9 @@ def shop_url(database_server: DatabaseServer) -> Generator[str]:
 
 
 @pytest.fixture
-async def scope(shop_url: str) -> AsyncGenerator[Scope]:
-    config = Config(database=Database(url=shop_url))
-    engine = create_engine(config)
-    container = Container(config, engine, Clock())
+async def scope(toy_shop_url: str) -> AsyncGenerator[Scope]:
+    engine = create_engine(Config(database=Database(url=toy_shop_url)))
+    container = Container(Config(), engine, Clock())
     container.register(ShopService, ShopService)
     async with engine.begin() as connection:
         await connection.execute(text("TRUNCATE toy, maker"))

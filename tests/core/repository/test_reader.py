@@ -1,3 +1,5 @@
+from typing import Unpack
+
 import pytest
 
 from core.container import Scope
@@ -21,8 +23,8 @@ async def toys(service: ShopService, scope: Scope) -> ShopService:
     return service
 
 
-async def names(service: ShopService, **options: object) -> list[str]:
-    return [toy.name for toy in await service.toys.list(None, **options)]  # pyright: ignore[reportArgumentType, reportCallIssue]
+async def names(service: ShopService, **options: Unpack[Options]) -> list[str]:
+    return [toy.name for toy in await service.toys.list(**options)]
 
 
 async def test_retrieves_by_id_or_says_what_is_missing(toys: ShopService) -> None:

@@ -194,10 +194,13 @@ async def test_a_write_outside_a_transaction_names_its_method(service: ShopServi
 
 
 async def test_a_failed_block_leaves_nothing_behind(service: ShopService, scope: Scope) -> None:
-    with pytest.raises(RuntimeError):
+    async def block() -> None:
         async with scope.transaction():
             await service.makers.create([CreateMaker(name="Steiff")])
-            raise RuntimeError
+            await service.makers.delete(["mkr_gone"])
+
+    with pytest.raises(NotFound):
+        await block()
     assert await service.makers.list() == []
 
 

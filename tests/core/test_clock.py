@@ -1,0 +1,17 @@
+from datetime import UTC, datetime, timedelta
+
+from core.clock import Clock
+
+
+def test_tells_this_machines_time_in_utc_unless_told_otherwise() -> None:
+    before = datetime.now(UTC)
+    now = Clock().now()
+    assert before <= now <= datetime.now(UTC)
+    assert now.tzinfo is UTC
+
+
+def test_an_offset_replaces_the_one_before() -> None:
+    clock = Clock()
+    clock.set_offset(timedelta(days=5))
+    clock.set_offset(timedelta(hours=-1))
+    assert timedelta(minutes=59) < datetime.now(UTC) - clock.now() < timedelta(minutes=61)

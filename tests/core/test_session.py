@@ -1,0 +1,152 @@
+import asyncio
+from collections.abc import AsyncGenerator
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from core.config import Config, Database
+from core.db import Session, create_engine
+from core.errors import NoTransaction
+from core.testing import DatabaseServer
+
+
+@pytest.fixture
+async def engine(core_database_url: str, database_server: DatabaseServer) -> AsyncGenerator[AsyncEngine]:
+    """A pool of two connections to a database with one empty table, `note (body text primary key)`."""
+    limits = Database(url=core_database_url, pool_size=2, pool_overflow=0, pool_timeout_seconds=1)
+    engine = create_engine(Config(database=limits))
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE note (body text PRIMARY KEY)"))
+    yield engine
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP TABLE note"))
+    await engine.dispose()
+
+
+async def write(session: Session, body: str) -> None:
+    await session.writable("test").sql("INSERT INTO note VALUES (%s)", [body])
+
+
+async def notes(engine: AsyncEngine) -> list[str]:
+    return [body for (body,) in await Session(engine).sql("SELECT body FROM note ORDER BY body")]
+
+
+async def test_a_block_commits_at_its_end(engine: AsyncEngine) -> None:
+    session = Session(engine)
+    async with session.transaction():
+        await write(session, "a")
+        assert session.in_transaction
+        assert await notes(engine) == []
+    assert not session.in_transaction
+    assert await notes(engine) == ["a"]
+
+
+async def test_an_exception_rolls_back(engine: AsyncEngine) -> None:
+    session = Session(engine)
+    with pytest.raises(ZeroDivisionError):
+        async with session.transaction():
+            await write(session, str(1))
+            await write(session, str(1 // 0))
+    assert await notes(engine) == []
+
+
+async def test_an_inner_block_joins_the_outer_one(engine: AsyncEngine) -> None:
+    session = Session(engine)
+    async with session.transaction() as outer:
+        async with session.transaction() as inner:
+            assert inner is outer
+            await write(session, "a")
+        assert await notes(engine) == []
+    assert await notes(engine) == ["a"]
+
+
+async def test_a_write_outside_a_block_is_refused_by_name(engine: AsyncEngine) -> None:
+    with pytest.raises(NoTransaction, match=r"staff\.create"):
+        Session(engine).writable("staff.create")
+
+
+async def test_a_read_only_session_has_no_transactions(engine: AsyncEngine) -> None:
+    with pytest.raises(NoTransaction, match="read step"):
+        async with Session(engine, read_only=True).transaction():
+            pass
+
+
+async def test_a_read_outside_a_block_gives_its_connection_back_at_once(engine: AsyncEngine) -> None:
+    sessions = [Session(engine) for _ in range(8)]
+    found = await asyncio.gather(*(session.read(text("SELECT 1")) for session in sessions))
+    assert [row[0] for (row,) in found] == [1] * 8
+    state = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+    assert [tuple(row) for row in await sessions[0].read(text(state))] == [(0,)]
+
+
+async def test_reads_in_a_block_see_its_writes_either_way(engine: AsyncEngine) -> None:
+    session = Session(engine)
+    async with session.transaction():
+        await write(session, "a")
+        assert [tuple(row) for row in await session.read(text("SELECT body FROM note"))] == [("a",)]
+        assert await session.sql("SELECT body FROM note") == [("a",)]
+
+
+async def test_two_statements_at_once_queue(engine: AsyncEngine) -> None:
+    session = Session(engine)
+    async with session.transaction():
+        await asyncio.gather(*(write(session, str(number)) for number in range(5)))
+    assert await notes(engine) == ["0", "1", "2", "3", "4"]
+
+
+async def test_a_failed_savepoint_undoes_its_block_alone(engine: AsyncEngine) -> None:
+    session = Session(engine)
+    async with session.transaction() as transaction:
+        await write(session, "kept")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            async with transaction.savepoint():
+                await write(session, "lost")
+                await write(session, "kept")
+        async with transaction.savepoint():
+            await write(session, "kept too")
+    assert await notes(engine) == ["kept", "kept too"]
+
+
+async def test_savepoints_nest(engine: AsyncEngine) -> None:
+    session = Session(engine)
+    async with session.transaction() as transaction:
+        with pytest.raises(KeyError):
+            async with transaction.savepoint():
+                await write(session, "outer")
+                with pytest.raises(ValueError, match="inner"):
+                    async with transaction.savepoint():
+                        await write(session, "inner")
+                        raise ValueError("inner")
+                raise KeyError
+    assert await notes(engine) == []
+
+
+async def test_a_killed_connection_is_replaced_and_its_error_not_masked(engine: AsyncEngine) -> None:
+    session = Session(engine)
+    with pytest.raises(psycopg.errors.AdminShutdown):
+        async with session.transaction() as transaction:
+            [(pid,)] = await transaction.sql("SELECT pg_backend_pid()")
+            await Session(engine).sql("SELECT pg_terminate_backend(%s)", [pid])
+            await transaction.sql("SELECT 1")
+    async with session.transaction():
+        await write(session, "after")
+    assert await notes(engine) == ["after"]
+
+
+async def test_limits_and_time_zone_are_set_on_every_connection(engine: AsyncEngine) -> None:
+    names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "TimeZone"]
+    async with Session(engine).transaction() as transaction:
+        for name, expected in zip(names, ["10s", "5s", "10s", "UTC"], strict=True):
+            assert await transaction.sql("SELECT current_setting(%s)", [name]) == [(expected,)]
+
+
+async def test_a_failed_core_statement_raises_and_rolls_back(engine: AsyncEngine) -> None:
+    session = Session(engine)
+    with pytest.raises(DBAPIError):
+        async with session.transaction() as transaction:
+            await write(session, "a")
+            await transaction.execute(text("SELECT nonsense"))
+    assert await notes(engine) == []
