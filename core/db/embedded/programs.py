@@ -35,9 +35,9 @@ def valkey_program(account: Account) -> Path:
 
 def _package(name: str) -> Path:
     spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
+    if spec is None or not spec.submodule_search_locations:
         raise EmbeddedUnavailable
-    return Path(spec.origin).parent
+    return Path(spec.submodule_search_locations[0])
 
 
 def _site(package: str, account: Account, program: str, folders: tuple[str, ...]) -> Path:

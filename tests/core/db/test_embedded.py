@@ -205,7 +205,6 @@ def test_a_port_that_was_taken_meanwhile_is_given_up(folder: Path, make: Make) -
     server = make(folder)
     with socket.socket() as thief:
         thief.bind(("127.0.0.1", 0))
-        thief.listen()
         taken, free = thief.getsockname()[1], free_port()
         server.pick_port = iter([taken, free]).__next__
         with server as url:
@@ -326,7 +325,7 @@ def test_works_as_an_unprivileged_user(folder: Path) -> None:
     own = folder / "own"
     own.mkdir()
     account.give(own, 0o700)
-    process = child("postgres", own, str(account.uid), str(folder / "warm"))
+    process = child("postgres", own, str(folder / "warm"))
     url = url_of(process)
     assert ask(url, "SELECT 1") == 1
     assert (own / "postgres-18").stat().st_uid == account.uid
