@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -8,13 +9,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.config import Config, Database
-from core.db import Session, create_engine
+from core.db import Session, Transaction, create_engine
 from core.errors import NoTransaction
-from core.testing import DatabaseServer
 
 
 @pytest.fixture
-async def engine(core_database_url: str, database_server: DatabaseServer) -> AsyncGenerator[AsyncEngine]:
+async def engine(core_database_url: str) -> AsyncGenerator[AsyncEngine]:
     """A pool of two connections to a database with one empty table, `note (body text primary key)`."""
     limits = Database(url=core_database_url, pool_size=2, pool_overflow=0, pool_timeout_seconds=1)
     engine = create_engine(Config(database=limits))
@@ -46,10 +46,14 @@ async def test_a_block_commits_at_its_end(engine: AsyncEngine) -> None:
 
 async def test_an_exception_rolls_back(engine: AsyncEngine) -> None:
     session = Session(engine)
-    with pytest.raises(ZeroDivisionError):
+
+    async def block() -> None:
         async with session.transaction():
-            await write(session, str(1))
-            await write(session, str(1 // 0))
+            await write(session, "a")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await block()
     assert await notes(engine) == []
 
 
@@ -99,12 +103,16 @@ async def test_two_statements_at_once_queue(engine: AsyncEngine) -> None:
 
 async def test_a_failed_savepoint_undoes_its_block_alone(engine: AsyncEngine) -> None:
     session = Session(engine)
+
+    async def attempt(transaction: Transaction) -> None:
+        async with transaction.savepoint():
+            await write(session, "lost")
+            await write(session, "kept")
+
     async with session.transaction() as transaction:
         await write(session, "kept")
         with pytest.raises(psycopg.errors.UniqueViolation):
-            async with transaction.savepoint():
-                await write(session, "lost")
-                await write(session, "kept")
+            await attempt(transaction)
         async with transaction.savepoint():
             await write(session, "kept too")
     assert await notes(engine) == ["kept", "kept too"]
@@ -112,25 +120,33 @@ async def test_a_failed_savepoint_undoes_its_block_alone(engine: AsyncEngine) ->
 
 async def test_savepoints_nest(engine: AsyncEngine) -> None:
     session = Session(engine)
+
+    async def attempt(transaction: Transaction, *bodies: str) -> None:
+        """Write in one savepoint within another; every one of them fails."""
+        async with transaction.savepoint():
+            await write(session, bodies[0])
+            if bodies[1:]:
+                with suppress(KeyError):
+                    await attempt(transaction, *bodies[1:])
+            raise KeyError
+
     async with session.transaction() as transaction:
         with pytest.raises(KeyError):
-            async with transaction.savepoint():
-                await write(session, "outer")
-                with pytest.raises(ValueError, match="inner"):
-                    async with transaction.savepoint():
-                        await write(session, "inner")
-                        raise ValueError("inner")
-                raise KeyError
+            await attempt(transaction, "outer", "middle", "inner")
     assert await notes(engine) == []
 
 
 async def test_a_killed_connection_is_replaced_and_its_error_not_masked(engine: AsyncEngine) -> None:
     session = Session(engine)
-    with pytest.raises(psycopg.errors.AdminShutdown):
+
+    async def block() -> None:
         async with session.transaction() as transaction:
             [(pid,)] = await transaction.sql("SELECT pg_backend_pid()")
             await Session(engine).sql("SELECT pg_terminate_backend(%s)", [pid])
             await transaction.sql("SELECT 1")
+
+    with pytest.raises(psycopg.errors.AdminShutdown):
+        await block()
     async with session.transaction():
         await write(session, "after")
     assert await notes(engine) == ["after"]
@@ -145,8 +161,12 @@ async def test_limits_and_time_zone_are_set_on_every_connection(engine: AsyncEng
 
 async def test_a_failed_core_statement_raises_and_rolls_back(engine: AsyncEngine) -> None:
     session = Session(engine)
-    with pytest.raises(DBAPIError):
+
+    async def block() -> None:
         async with session.transaction() as transaction:
             await write(session, "a")
             await transaction.execute(text("SELECT nonsense"))
+
+    with pytest.raises(DBAPIError):
+        await block()
     assert await notes(engine) == []
