@@ -1,0 +1,5 @@
+"""The command line: `holdfast`."""
+
+from .group import main
+
+__all__ = ["main"]

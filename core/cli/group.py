@@ -1,0 +1,56 @@
+"""The group of commands: ours, imported when needed, then those of the modules."""
+
+import importlib
+from typing import Any
+
+import click
+from rich_click import RichGroup
+
+from ..app import Application
+from ..config import Config
+from ..errors import HoldfastError
+
+COMMANDS = {
+    "api": "core.cli.api:api",
+    "dev": "core.cli.dev:dev",
+    "doctor": "core.cli.doctor:doctor",
+    "exec": "core.cli.execute:execute",
+    "migrate": "core.cli.migrate:migrate",
+    "smoke": "api.smoke:smoke",
+}
+
+
+class Commands(RichGroup):
+    """Finds commands by name, and says errors of ours in one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands; those of the modules only where there is a shop."""
+        try:
+            return [*COMMANDS, *sorted(_commands_of_modules())]
+        except HoldfastError:
+            return [*COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command."""
+        if cmd_name in COMMANDS:
+            module, _, name = COMMANDS[cmd_name].partition(":")
+            return getattr(importlib.import_module(module), name)
+        return _commands_of_modules().get(cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error of ours ends it with one line and exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except HoldfastError as error:
+            raise click.ClickException(error.detail) from error
+
+
+def _commands_of_modules() -> dict[str, click.Command]:
+    modules = Application.load(Config.load()).modules.values()
+    return {str(command.name): command for module in modules for command in module.commands}
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="holdfast", prog_name="holdfast", message="%(prog)s %(version)s")
+def main() -> None:
+    """Run a Holdfast shop: its API, its database and its checks. Settings: holdfast.toml and the environment."""
