@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+from .errors import EmbeddedFailed
+
 UNPRIVILEGED = "nobody"
 
 
@@ -62,5 +64,8 @@ def server_account() -> Account:
     """The user that servers run as: this one, or `nobody` when this one is root."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
-    entry = pwd.getpwnam(UNPRIVILEGED)
+    try:
+        entry = pwd.getpwnam(UNPRIVILEGED)
+    except KeyError:
+        raise EmbeddedFailed(f"PostgreSQL refuses to run as root, and there is no user {UNPRIVILEGED}") from None
     return Account(entry.pw_uid, entry.pw_gid)

@@ -3,6 +3,7 @@
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 import psycopg
@@ -38,9 +39,9 @@ class EmbeddedPostgres(EmbeddedServer):
         self.programs = postgres_programs(self.version, self.account)
         if self.data.exists():
             return
-        draft = self.home / "data.new"
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir()
+        for cut_short in self.home.glob("data.*"):
+            shutil.rmtree(cut_short, ignore_errors=True)
+        draft = Path(tempfile.mkdtemp(prefix="data.", dir=self.home))
         self.account.give(draft, 0o700)
         self._init(draft)
         draft.rename(self.data)

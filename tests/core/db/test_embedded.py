@@ -220,6 +220,14 @@ def test_a_server_that_does_not_start_shows_the_end_of_its_log(postgres: Embedde
         postgres.start()
 
 
+def test_a_cluster_that_was_cut_short_is_made_anew(postgres: EmbeddedPostgres) -> None:
+    cut_short = postgres.home / "data.cut"
+    cut_short.mkdir()
+    (cut_short / "PG_VERSION").write_text("18\n")
+    assert ask(postgres.start(), "SELECT 1") == 1
+    assert not cut_short.exists()
+
+
 def test_an_interrupted_start_leaves_no_process(folder: Path) -> None:
     class Interrupted(EmbeddedPostgres):
         def answers(self, port: int) -> bool:
