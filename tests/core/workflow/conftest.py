@@ -1,0 +1,66 @@
+import gc
+from collections.abc import AsyncGenerator, Generator
+from typing import Any, cast
+
+import psycopg
+import pytest
+from sqlalchemy.pool import QueuePool
+
+from core.app import Application
+from core.config import Config, Database, Engine
+from core.container import Scope
+from core.db.branch import branches
+from core.testing import DatabaseServer
+
+from .slots import ALL, TABLES, Calls
+
+
+@pytest.fixture(scope="session")
+def slots_url(database_server: DatabaseServer) -> Generator[str]:
+    database = database_server.create(branches([]))
+    with psycopg.connect(database.url) as connection:
+        connection.execute(TABLES)
+    yield database.url
+    database.drop()
+
+
+@pytest.fixture
+def url(slots_url: str) -> str:
+    with psycopg.connect(slots_url) as connection:
+        connection.execute("TRUNCATE workflow_run, workflow_step, workflow_process, slot, committed")
+    return slots_url
+
+
+def application_at(url: str, calls: Calls) -> Application:
+    """The slots' application, whose heart beats so rarely that nothing but the test writes."""
+    config = Config(
+        database=Database(url=url, pool_size=5), engine=Engine(beat_seconds=3600, lease_seconds=20, grace_seconds=5)
+    )
+    app = Application(config, modules=[], workflows=ALL)
+    app.container.register(Calls, lambda _scope: calls)
+    return app
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return Calls()
+
+
+@pytest.fixture
+async def app(url: str, calls: Calls) -> AsyncGenerator[Application]:
+    app = application_at(url, calls)
+    async with app.running():
+        yield app
+        gc.collect()  # an error that nobody fetched shows up in the test that left it
+        assert_no_connection_is_out(app)
+
+
+@pytest.fixture
+async def scope(app: Application) -> AsyncGenerator[Scope]:
+    async with app.scope() as scope:
+        yield scope
+
+
+def assert_no_connection_is_out(app: Application) -> None:
+    pool = cast("QueuePool", cast("Any", app.database.pool))
+    assert pool.checkedout() == 0
