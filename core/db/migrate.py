@@ -46,7 +46,8 @@ class Migrations:
         with self._connect() as connection:
             self._lock(connection)
             for branch in self._branches.values():
-                self._move(connection, branch, max(branch.head, _reached(connection, branch)))
+                if branch.head > _reached(connection).get(branch.name, 0):
+                    self._move(connection, branch, branch.head)
 
     def move(self, revision: str) -> None:
         """Take one branch up or down to `revision`; `<module>_0000` is the state before its first migration."""
@@ -96,11 +97,12 @@ class Migrations:
         connection.rollback()
 
     def _move(self, connection: Connection, branch: Branch, number: int) -> None:
-        reached = _reached(connection, branch)
-        if reached > branch.head:
-            raise ConfigurationError(f"the database is at {branch.revision(reached)}, which is newer than this code")
-        script = ScriptDirectory(str(branch.folder), version_locations=[str(branch.folder)])
-        steps = _steps(script, branch, reached, number)
+        reached = _reached(connection)
+        if number < reached.get(branch.name, 0):
+            self._refuse_unknown(reached)
+        folders = [str(each.folder) for each in self._branches.values()]
+        script = ScriptDirectory(folders[0], version_locations=folders)
+        steps = _steps(script, branch, reached.get(branch.name, 0), number)
 
         def plan(_heads: Any, _context: MigrationContext) -> list[MigrationStep]:
             # Alembic's own search for a way fails on revisions that only a newer process or another module knows.
@@ -114,6 +116,12 @@ class Migrations:
                 connection=connection, transaction_per_migration=True, on_version_apply=cast("Any", tell)
             )
             environment.run_migrations()
+
+    def _refuse_unknown(self, reached: Mapping[str, int]) -> None:
+        """Nothing is taken back under tables that only a newer version or another module knows."""
+        for name, number in reached.items():
+            if name not in self._branches or number > self._branches[name].head:
+                raise ConfigurationError(f"the database is at {name}_{number:04}, which this code does not know")
 
 
 def _steps(script: ScriptDirectory, branch: Branch, reached: int, number: int) -> list[MigrationStep]:
@@ -132,8 +140,8 @@ def _applied(connection: Connection) -> list[str]:
     return list(connection.scalars(text("SELECT version_num FROM alembic_version")))
 
 
-def _reached(connection: Connection, branch: Branch) -> int:
-    reached = dict(map(parse_revision, _applied(connection))).get(branch.name, 0)
+def _reached(connection: Connection) -> dict[str, int]:
+    reached = dict(parse_revision(revision) for revision in _applied(connection))
     connection.rollback()
     return reached
 
