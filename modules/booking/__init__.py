@@ -22,6 +22,7 @@ from .local_time import local_to_instant
 from .manage_token import manage_token, manages
 from .models import AVAILABILITY_RULE, BOOKING, SERVICE, STAFF
 from .service import BookingService
+from .state import status_at
 from .types import (
     AvailabilityRule,
     Booking,
@@ -90,5 +91,6 @@ __all__ = [
     "local_to_instant",
     "manage_token",
     "manages",
+    "status_at",
     "zone_of",
 ]

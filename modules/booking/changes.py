@@ -31,6 +31,11 @@ class Changes(Offers):
         rows = await transaction.sql(LOCK, {"id": booking_id}) if is_id(booking_id) else []
         return decode_booking(rows[0][0]) if rows else None
 
+    async def lock_booking(self, booking_id: str) -> Booking:
+        """Lock a booking's row until the transaction ends and return it; expired holds too, swept or not."""
+        await self._writing("lock_booking")
+        return await self._lock(booking_id)
+
     async def _lock(self, booking_id: str) -> Booking:
         """Lock a booking's row and return it; raise `NotFound` if there is none."""
         booking = await self._find_locked(booking_id)

@@ -52,7 +52,7 @@ KEEP: LiteralString = """
 WITH mine AS MATERIALIZED (
     SELECT resource_id, q FROM slot_claim WHERE booking_id = %(id)s ORDER BY resource_id, q FOR UPDATE
 ), kept AS (
-    UPDATE slot_claim claim SET expires_at = NULL FROM mine
+    UPDATE slot_claim claim SET expires_at = %(expires_at)s FROM mine
     WHERE claim.resource_id = mine.resource_id AND claim.q = mine.q AND claim.booking_id = %(id)s RETURNING 1
 )
 SELECT count(*) FROM kept"""
@@ -97,9 +97,9 @@ def claim_count(booking: Booking) -> int:
     return quarter_of(booking.claimed_until) - quarter_of(booking.start_at)
 
 
-async def keep_claims(transaction: Transaction, booking: Booking) -> bool:
-    """Make the claims of a hold permanent; False when it no longer owns them all."""
-    [(kept,)] = await transaction.sql(KEEP, {"id": booking.id})
+async def keep_claims(transaction: Transaction, booking: Booking, expires_at: datetime | None) -> bool:
+    """Let the claims of a booking last until an instant, or for good; False when it no longer owns them all."""
+    [(kept,)] = await transaction.sql(KEEP, {"id": booking.id, "expires_at": expires_at})
     return kept == claim_count(booking)
 
 

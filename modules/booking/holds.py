@@ -17,8 +17,10 @@ from .errors import OffGrid, SlotUnavailable
 from .grid import QUARTER, claim_length, on_grid, quarter_of
 from .models import BOOKING
 from .records import aware
+from .slot_request import SlotRequest
 from .state import decode_booking
 from .types import Booking, BookingStatus, CreateBooking, DepositType, NewHold, Service
+from .validation import zone_of
 
 TEXTS = ("customer_id", "customer_email", "customer_phone", "customer_name", "customer_timezone", "notes")
 EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
@@ -79,10 +81,9 @@ class Holds(Changes):
             raise OffGrid(f"{start_at.isoformat()} is not on the quarter hour")
         service = await self.active_service(data.service_id)
         if data.end_at is not None and aware(data.end_at, "end_at") != start_at + _duration(service):
-            raise InvalidData(
-                f"a booking of {service.name} ends after {service.duration_minutes} minutes", field="end_at"
-            )
-        if data.staff_id not in await self._offering(service.id, data.staff_id):
+            raise InvalidData(f"{service.name} takes {service.duration_minutes} minutes", field="end_at")
+        request = SlotRequest.for_service(service, self.clock.now())
+        if not await self._calendars_at(request, service.id, start_at, data.staff_id):
             raise NotFound(f"no active staff {data.staff_id!r:.80} who offers this service")
         given = {name: getattr(data, name) for name in data.__struct_fields__ if name in NewHold.__struct_fields__}
         return await self.create_held(NewHold(service=service, staff_ids=[data.staff_id], **given))
@@ -92,6 +93,8 @@ class Holds(Changes):
         start_at, service, now = hold.start_at.astimezone(UTC), hold.service, self.clock.now()
         first = quarter_of(start_at)
         count = claim_length(service.duration_minutes, service.buffer_minutes)
+        if hold.customer_timezone is not None:
+            zone_of(hold.customer_timezone)
         texts = {name: self._text(name, getattr(hold, name)) for name in TEXTS}
         return texts | {
             "id": new_id(BOOKING.id_prefix),

@@ -19,7 +19,7 @@ def manage_token(booking: Booking, secrets: Sequence[str]) -> str:
 def manages(token: str, booking: Booking, secrets: Sequence[str]) -> bool:
     """Whether a token is this booking's, signed with any of the secrets; compared in constant time."""
     given = token.encode(errors="replace")
-    return any([compare_digest(given, _sign(booking, secret).encode()) for secret in secrets])
+    return any(compare_digest(given, _sign(booking, secret).encode()) for secret in secrets)
 
 
 def _sign(booking: Booking, secret: str) -> str:

@@ -1,8 +1,10 @@
 """Moving a confirmed booking to another time or staff member."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
+from sqlalchemy import func
 
 from core.errors import NotFound
 
@@ -11,6 +13,7 @@ from .changes import Changes
 from .claims import claim_count, move_claims
 from .errors import HoldExpired, InvalidState, SlotUnavailable
 from .grid import QUARTER
+from .models import BookingTable
 from .offers import service_of
 from .records import aware
 from .slot_request import SlotRequest, check_start
@@ -38,23 +41,35 @@ class Moves(Changes):
         Onto itself nothing is checked or changed. `ignore_hours` skips hours, notice and horizon, never a claim.
         Raises `HoldExpired`, `InvalidState`, `NotFound`, `SlotUnavailable` and what `check_start` raises.
         """
-        transaction = await self._writing("reschedule")
-        booking, now = await self._lock(booking_id), self.clock.now()
-        _check_movable(booking, now, allow_started=allow_started)
+        await self._writing("reschedule")
+        booking = await self._lock(booking_id)
+        _check_movable(booking, self.clock.now(), allow_started=allow_started)
         target = staff_id or booking.staff_id
         if aware(start_at, "start_at") == booking.start_at and target == booking.staff_id:
             return booking
         await self._check_offer(booking, start_at, staff_id, ignore_hours=ignore_hours)
-        start_at = start_at.astimezone(UTC)
-        if not await move_claims(transaction, booking, staff_id=target, start_at=start_at, now=now):
+        zone = self._text("customer_timezone", customer_timezone) or booking.customer_timezone
+        return await self._move(booking, target, start_at.astimezone(UTC), customer_timezone=zone)
+
+    async def move_back(self, booking_id: str, *, version: int, staff_id: str, start_at: datetime) -> None:
+        """Undo a move, unless the booking has changed since that version; `SlotUnavailable` if its time is gone."""
+        await self._writing("move_back")
+        booking = await self._lock(booking_id)
+        if booking.status is BookingStatus.CONFIRMED and booking.version == version:
+            await self._move(booking, staff_id, start_at)
+
+    async def _move(self, booking: Booking, staff_id: str, start_at: datetime, **changes: Any) -> Booking:
+        transaction, now = self.session.writable("booking.move"), self.clock.now()
+        if not await move_claims(transaction, booking, staff_id=staff_id, start_at=start_at, now=now):
             raise SlotUnavailable(f"{start_at.isoformat()} is not available")
         return await self._change(
             booking,
-            staff_id=target,
+            staff_id=staff_id,
             start_at=start_at,
             end_at=start_at + (booking.end_at - booking.start_at),
+            first_start_at=func.least(BookingTable.first_start_at, start_at),
             claimed_until=start_at + QUARTER * claim_count(booking),
-            customer_timezone=self._text("customer_timezone", customer_timezone) or booking.customer_timezone,
+            **changes,
         )
 
     async def _check_offer(

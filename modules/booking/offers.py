@@ -78,9 +78,12 @@ class Offers(Records):
         return await self._alternatives(request, service.id, start_at, staff_id)
 
     async def alternatives_of(
-        self, booking: Booking, start_at: datetime | None = None, staff_id: str | None = None
+        self, booking_id: str, start_at: datetime | None = None, staff_id: str | None = None
     ) -> list[Slot]:
         """Return up to 5 slots to which a booking can move, or at which it can be made anew once it has expired."""
+        booking = await self.find_booking(booking_id)
+        if booking is None:
+            raise no_booking(booking_id)
         service = service_of(booking)
         if not service.is_active and booking.confirmed_at is None:
             return []

@@ -1,5 +1,7 @@
 """From one status to the next: the states table, row by row."""
 
+from datetime import datetime
+
 from msgspec.structs import asdict
 
 from .changes import Changes
@@ -31,7 +33,7 @@ class Transitions(Changes):
                 raise _refused(status, "confirmed so")
         _check_payment_mode(booking, payment_mode)
         reached = self._reached_by(booking, contact or Contact())
-        if not await keep_claims(transaction, booking):
+        if not await keep_claims(transaction, booking, None):
             raise HoldExpired
         return await self._change(
             booking,
@@ -40,6 +42,21 @@ class Transitions(Changes):
             payment_mode=payment_mode,
             confirmed_at=self.clock.now(),
             **reached,
+        )
+
+    async def unconfirm(self, booking_id: str, *, version: int, hold_expires_at: datetime) -> None:
+        """Make a confirmed booking the hold again that it was, unless it has changed since that version."""
+        transaction = await self._writing("unconfirm")
+        booking = await self._lock(booking_id)
+        if booking.status is not BookingStatus.CONFIRMED or booking.version != version:
+            return
+        await keep_claims(transaction, booking, hold_expires_at)
+        await self._change(
+            booking,
+            status=BookingStatus.HELD,
+            hold_expires_at=hold_expires_at,
+            payment_mode=None,
+            confirmed_at=None,
         )
 
     async def cancel(self, booking_id: str, reason: str | None = None, *, allow_started: bool = False) -> Booking:
