@@ -9,6 +9,8 @@ ONLY ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+CHECKERS := $(VENV)/.checkers
+WANTED = $(if $(wildcard $(CHECKERS)),requirements-dev.lock,requirements-test.lock)
 UV := VIRTUAL_ENV=$(VENV) $(BIN)/uv
 COMPILE = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --universal $(ARGS) pyproject.toml
 
@@ -24,7 +26,7 @@ dev: $(READY) ## Run the shop with its own PostgreSQL and Valkey (PORT=9000 DATA
 test: $(READY) ## Run the tests (ARGS="-k hold")
 	@$(BIN)/pytest -n 2 --durations=10 $(ARGS)
 
-check: $(READY) ## Lint, formatting, types and import rules
+check: $(CHECKERS) ## Lint, formatting, types and import rules
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/basedpyright
@@ -41,17 +43,24 @@ smoke: $(READY) ## Book, confirm, move and cancel against a running shop (PORT=9
 
 lock: $(BIN)/uv ## Resolve the dependencies anew (ARGS=--upgrade)
 	@$(COMPILE) --output-file requirements.lock
-	@$(COMPILE) --extra dev --output-file requirements-dev.lock
+	@$(COMPILE) --extra test --constraint requirements.lock --output-file requirements-test.lock
+	@$(COMPILE) --extra dev --constraint requirements-test.lock --output-file requirements-dev.lock
 
 $(BIN)/uv:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Holdfast needs Python 3.11 or newer, and $(PYTHON) is ' + sys.version.split()[0] + '; try make PYTHON=python3.11')"
 	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: install its venv package (python3-venv on Debian and Ubuntu)" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -c "import re; print(re.search(r'^uv==(.*\\\\\n)*.*', open('requirements-dev.lock').read(), re.M)[0])" > $(VENV)/uv.lock
+	@$(BIN)/python -c "import re; print(re.search(r'^uv==(.*\\\\\n)*.*', open('requirements-test.lock').read(), re.M)[0])" > $(VENV)/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.lock
 
-$(READY): requirements-dev.lock pyproject.toml | $(BIN)/uv
+$(READY): requirements-test.lock pyproject.toml | $(BIN)/uv
 	@echo "Installing into $(VENV) ..."
-	@$(UV) pip sync --quiet --require-hashes requirements-dev.lock
+	@$(UV) pip sync --quiet --require-hashes $(WANTED)
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# More than half of all that is downloaded serves `make check` alone, so the other targets do without.
+$(CHECKERS): requirements-dev.lock | $(READY)
+	@echo "Installing the checkers ..."
+	@$(UV) pip install --quiet --require-hashes --requirement requirements-dev.lock
 	@touch $@
