@@ -1,0 +1,25 @@
+"""The services that can be booked."""
+
+from litestar import get
+from msgspec import Struct
+
+from core.container import Scope
+from modules.booking import BookingService
+
+from ..fields import Fields, chosen
+from ..openapi import refusals
+from ..views import ServiceView
+
+
+class Services(Struct, frozen=True, kw_only=True):
+    """All of them; with `fields=` each has those fields only."""
+
+    services: list[ServiceView]
+
+
+@get("/services", summary="The services that can be booked", responses=refusals(), operation_id="listServices")
+async def list_services(container: Scope, fields: Fields = None) -> Services:
+    """List the active services by name, all at once."""
+    names = chosen(fields, ServiceView)
+    found = await container.resolve(BookingService).services.list({"is_active": True}, order={"name": "asc"})
+    return Services(services=[ServiceView.of(service, names) for service in found])

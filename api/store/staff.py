@@ -1,0 +1,34 @@
+"""The people who render the services."""
+
+from typing import Any
+
+from litestar import get
+from msgspec import Struct
+
+from core.container import Scope
+from core.errors import NotFound
+from modules.booking import BookingService
+
+from ..fields import Fields, chosen
+from ..openapi import refusals
+from ..views import StaffView
+
+
+class StaffList(Struct, frozen=True, kw_only=True):
+    """All of them; with `fields=` each has those fields only."""
+
+    staff: list[StaffView]
+
+
+@get("/staff", summary="Who renders the services", operation_id="listStaff", responses=refusals(NotFound))
+async def list_staff(container: Scope, service_id: str | None = None, fields: Fields = None) -> StaffList:
+    """List the active staff by name, all at once; with `service_id` those who offer that service."""
+    names = chosen(fields, StaffView)
+    service = container.resolve(BookingService)
+    filters: dict[str, Any] = {"is_active": True}
+    if service_id is not None:
+        await service.active_service(service_id)
+        if restricted_to := await service.staff_of_service(service_id):
+            filters["id"] = restricted_to
+    found = await service.staff.list(filters, order={"name": "asc"})
+    return StaffList(staff=[StaffView.of(staff, names) for staff in found])
