@@ -150,10 +150,18 @@ async def test_refuses_filters_nested_without_end(toys: ShopService) -> None:
         await toys.toys.list(filters)
 
 
-async def test_compares_text_by_code_point_like_it_sorts(toys: ShopService) -> None:
+async def test_compares_text_by_code_point_like_it_sorts(toys: ShopService, scope: Scope) -> None:
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    event.listen(scope.container.engine.sync_engine, "before_cursor_execute", note)
     ordered = [toy.name for toy in await toys.toys.list(order={"name": "asc"})]
     after = [toy.name for toy in await toys.toys.list({"name": {"$gt": "Bear"}}, order={"name": "asc"})]
     assert ordered == ["Bear", *after]
+    # The server at hand may know no other collation, so the order alone proves nothing.
+    assert [statement.count('COLLATE "C"') for statement in statements] == [1, 2]
 
 
 async def test_a_statement_is_compiled_once_for_all_values(toys: ShopService, scope: Scope) -> None:

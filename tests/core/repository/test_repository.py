@@ -49,12 +49,12 @@ async def test_stamps_new_rows_by_the_clock_and_names_their_kind(service: ShopSe
 
 async def test_leaves_unset_fields_to_the_column_defaults_row_by_row(service: ShopService, scope: Scope) -> None:
     async with scope.transaction():
-        rows = [CreateToy(name="a"), CreateToy(name="b", size=Size.LARGE, stock=1), CreateToy(name="c", is_sold=True)]
+        rows = [CreateToy(name="a"), CreateToy(name="b", size=Size.LARGE, stock=1), CreateToy(name="c")]
         made = await service.toys.create(rows)
     assert [(toy.name, toy.size, toy.stock, toy.is_sold) for toy in made] == [
         ("a", Size.SMALL, 7, False),
         ("b", Size.LARGE, 1, False),
-        ("c", Size.SMALL, 7, True),
+        ("c", Size.SMALL, 7, False),
     ]
 
 
@@ -102,6 +102,20 @@ async def test_returns_updates_in_the_order_given(service: ShopService, scope: S
         first, second = await service.toys.create([CreateToy(name="a"), CreateToy(name="b")])
         changed = await service.toys.update([UpdateToy(id=second.id, price=2), UpdateToy(id=first.id, name="z")])
     assert [(toy.id, toy.name, toy.price) for toy in changed] == [(second.id, "b", 2), (first.id, "z", 100)]
+
+
+async def test_updates_of_the_same_rows_lock_them_in_one_order(service: ShopService, scope: Scope) -> None:
+    async with scope.transaction():
+        made = await service.toys.create([CreateToy(name=str(number)) for number in range(20)])
+    locked: list[str] = []
+
+    def note(_connection: object, _cursor: object, _statement: str, parameters: Any, *_: object) -> None:
+        locked.extend(value for value in parameters.values() if str(value).startswith("toy_"))
+
+    event.listen(scope.container.engine.sync_engine, "before_cursor_execute", note)
+    async with scope.transaction():
+        await service.toys.update([UpdateToy(id=toy.id, price=1) for toy in reversed(made)])
+    assert locked == sorted(toy.id for toy in made)
 
 
 async def test_writing_nothing_does_nothing(service: ShopService, scope: Scope, statements: list[str]) -> None:
