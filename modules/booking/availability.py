@@ -86,18 +86,13 @@ def offered_slots(
 
 def staff_at(start_at: datetime, calendars: Sequence[StaffCalendar], request: SlotRequest) -> StaffAtStart:
     """Return who may and who can take a start that passed `check_start`."""
-    starts = start_range(start_at)
+    starts = range(quarter_of(start_at), quarter_of(start_at) + 1)
     window = claim_window([starts], request)
     bits = {each.staff_id: _start_bits(each, request, window, starts) for each in sorted(calendars, key=_by_id)}
     return StaffAtStart(
         listed=[staff_id for staff_id, found in bits.items() if found.listed],
         free=[staff_id for staff_id, found in bits.items() if found.free],
     )
-
-
-def start_range(start_at: datetime) -> range:
-    """Return the window of that one start."""
-    return range(quarter_of(start_at), quarter_of(start_at) + 1)
 
 
 def _start_bits(calendar: StaffCalendar, request: SlotRequest, window: range, starts: range) -> _Starts:
