@@ -101,13 +101,15 @@ class EmbeddedServer(ABC):
             process.poll()
 
     def _find(self) -> int | None:
-        """The port of a server that is running already; one that stays silent is ended."""
+        """The port of a server that is running already; one that stays silent is killed, unless others use it."""
         noted = self.home / "port"
         deadline = time.monotonic() + self.patience
         while noted.exists() and processes_in(self.data, self.program) and time.monotonic() < deadline:
             if self.answers(port := int(noted.read_text())):
                 return port
             time.sleep(0.05)
+        if processes_in(self.data, self.program) and not unheld(self.home / "users.lock"):
+            raise EmbeddedFailed(f"{self.program} in {self.home} is in use but does not answer; see {self.log_path}")
         end(self.data, self.program, ())
         return None
 

@@ -37,8 +37,10 @@ def unsafe_postgres(folder: Path) -> EmbeddedPostgres:
 
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change users")
-both = pytest.mark.parametrize("make", [unsafe_postgres, EmbeddedValkey])
 Make = Callable[[Path], EmbeddedServer]
+KINDS: dict[str, Make] = {"postgres": unsafe_postgres, "valkey": EmbeddedValkey}
+kinds = pytest.mark.parametrize("kind", KINDS)
+both = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
 
 
 @pytest.fixture
@@ -147,29 +149,44 @@ def test_both_servers_run_for_the_length_of_a_block(folder: Path) -> None:
         say(servers.redis_url, "PING")
 
 
-@pytest.mark.parametrize("kind", ["postgres", "valkey"])
+@kinds
 def test_the_next_start_finds_the_server_of_a_killed_parent(folder: Path, kind: str) -> None:
     parent = child(kind, folder)
     url = url_of(parent)
     kill(parent)
-    server = EmbeddedPostgres(folder, fsync=False) if kind == "postgres" else EmbeddedValkey(folder)
+    server = KINDS[kind](folder)
     assert living(server) > 0
     with server as found:
         assert found == url
     assert living(server) == 0
 
 
-@both
-def test_a_server_that_stays_silent_is_replaced(folder: Path, make: Make) -> None:
-    silent, server = make(folder), make(folder)
+@kinds
+def test_a_silent_server_that_nobody_uses_is_replaced(folder: Path, kind: str) -> None:
+    parent = child(kind, folder)
+    url_of(parent)
+    kill(parent)
+    server = KINDS[kind](folder)
     server.patience = 0.2
-    silent.start()
-    stopped = processes_in(silent.data, silent.program)[0]
-    stopped.send_signal(signal.SIGSTOP)
+    silent = processes_in(server.data, server.program)[0]
+    silent.send_signal(signal.SIGSTOP)
     with server:
-        assert not stopped.is_running() or stopped.status() == "zombie"
-    silent.stop()
+        assert not silent.is_running() or silent.status() == "zombie"
     assert living(server) == 0
+
+
+@kinds
+def test_a_silent_server_in_use_is_left_alone(folder: Path, kind: str) -> None:
+    with KINDS[kind](folder) as url:
+        other = KINDS[kind](folder)
+        other.patience = 0.2
+        silent = processes_in(other.data, other.program)[0]
+        silent.send_signal(signal.SIGSTOP)
+        with pytest.raises(EmbeddedFailed, match="does not answer"):
+            other.start()
+        silent.send_signal(signal.SIGCONT)
+        assert other.start() == url
+        other.stop()
 
 
 def test_two_starters_at_once_share_one_server_until_the_last_one_stops(folder: Path) -> None:
