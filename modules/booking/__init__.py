@@ -2,6 +2,8 @@
 
 from core.module import Module
 
+from .checks import CHECKS
+from .demo import load_demo
 from .errors import (
     AmbiguousLocalTime,
     ContactRequired,
@@ -46,7 +48,13 @@ from .types import (
 )
 from .validation import zone_of
 
-booking = Module("booking", service=BookingService, entities=[BOOKING, SERVICE, STAFF, AVAILABILITY_RULE])
+booking = Module(
+    "booking",
+    service=BookingService,
+    entities=[BOOKING, SERVICE, STAFF, AVAILABILITY_RULE],
+    checks=CHECKS,
+    demo=load_demo,
+)
 
 __all__ = [
     "AVAILABILITY_RULE",
