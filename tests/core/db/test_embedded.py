@@ -25,10 +25,11 @@ from core.db.embedded import (
 )
 from core.db.embedded.account import server_account
 from core.db.embedded.home import own_folder
-from core.db.embedded.processes import processes_in
+from core.db.embedded.processes import end, processes_in
 from core.db.embedded.programs import postgres_programs
 from core.db.embedded.server import EmbeddedServer
 
+SERVERS = {"postgres-16": "postgres", "postgres-18": "postgres", "valkey": "valkey-server"}
 ROOT = Path(__file__).parents[3]
 
 
@@ -49,6 +50,8 @@ def folder() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp())
     path.chmod(0o755)
     yield path
+    for name, program in SERVERS.items():
+        end(path / name / "data", program, ())  # a failed test leaves none behind either
     shutil.rmtree(path)
 
 
