@@ -5,13 +5,22 @@ the result back. While a body runs there is no current asyncio task, so nothing 
 """
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from types import CodeType, FrameType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+import structlog
 
 from .errors import CallNotAwaited, ForeignAwait, StepOutsideBody
 
 R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+P = ParamSpec("P")
+
+CLOSE_ATTEMPTS = 10
+"""A body that awaits something foreign in each of this many nested `finally` blocks is given up."""
+
+log = structlog.get_logger("holdfast.workflow")
 
 
 class Call(Generic[R_co]):
@@ -63,23 +72,21 @@ class Body:
             return Finished(stop.value)
         if isinstance(call, Call):
             return cast("Call[Any]", call)
-        place = _innermost_place(self._coroutine)
+        what = f"{_innermost_place(self._coroutine)} awaits {type(call).__name__}"
         # Closed, not thrown into: the body's own `except` must not swallow this.
         self.close()
-        raise ForeignAwait(f"{place} awaits {type(call).__name__}: a workflow body awaits engine calls only")
+        if isinstance(call, asyncio.Future):
+            cast("asyncio.Future[Any]", call).cancel()
+        raise ForeignAwait(f"{what}: a workflow body awaits engine calls only")
 
-    def _step(self, value: Any, error: BaseException | None) -> Any:
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-        if task is not None:
-            asyncio.tasks._leave_task(loop, task)
+    def _step(self, value: Any, error: BaseException | None) -> object:
         Body.running = self
         try:
-            return self._coroutine.send(value) if error is None else self._coroutine.throw(error)
+            if error is None:
+                return _without_task(self._coroutine.send, value)
+            return _without_task(self._coroutine.throw, error)
         finally:
             Body.running = None
-            if task is not None:
-                asyncio.tasks._enter_task(loop, task)
 
     def check_all_awaited(self) -> None:
         """Raise `CallNotAwaited` if a call was made and dropped."""
@@ -88,11 +95,26 @@ class Body:
             raise CallNotAwaited(f"called but not awaited: {names}")
 
     def close(self) -> None:
-        """Drop the coroutine: its `finally` blocks run, engine calls in them are refused."""
-        try:
-            self._coroutine.close()
-        except StepOutsideBody:
-            return
+        """Drop the coroutine: its `finally` blocks run, engine calls in them are refused, their errors are logged."""
+        for _ in range(CLOSE_ATTEMPTS):
+            try:
+                _without_task(self._coroutine.close)
+                return
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001, whatever a `finally` block raises
+                log.warning("body_closed_badly", error=repr(error))
+
+
+def _without_task(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a piece of a body: while it runs there is no current task."""
+    task = asyncio.current_task()
+    if task is None:
+        return call(*args, **kwargs)
+    loop = asyncio.get_running_loop()
+    asyncio.tasks._leave_task(loop, task)
+    try:
+        return call(*args, **kwargs)
+    finally:
+        asyncio.tasks._enter_task(loop, task)
 
 
 def _innermost_place(coroutine: Coroutine[Any, Any, Any]) -> str:

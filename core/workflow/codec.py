@@ -27,7 +27,7 @@ def encode(value: object, what: str) -> bytes:
     """Return `value` as JSON that PostgreSQL's jsonb takes, else raise `UnstorableResult` about `what`."""
     try:
         encoded = _ENCODER.encode(value)
-    except (TypeError, ValueError, UnicodeEncodeError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise UnstorableResult(f"{what} cannot be stored: {error}") from error
     if b"\\u0000" in encoded and _NUL.search(encoded):
         raise UnstorableResult(f"{what} cannot be stored: it holds a NUL character")
@@ -57,13 +57,13 @@ def describe_error(error: BaseException, step: str) -> ErrorData:
 
 
 def error_data(error: HoldfastError, what: str) -> ErrorData:
-    """Return `error` as data that is certain to be storable."""
+    """Return `error` as data that is certain to be storable; what its text cannot keep becomes a question mark."""
+    detail = error.detail.encode(errors="replace").decode().replace("\0", "?")
     try:
         data = msgspec.json.decode(encode(error.data, what), type=dict[str, Any])
-        encode(error.detail, what)
     except UnstorableResult as unstorable:
         return ErrorData(UnstorableResult.code, unstorable.detail, {})
-    return ErrorData(error.code, error.detail, data)
+    return ErrorData(error.code, detail, data)
 
 
 def restore_error(stored: ErrorData) -> HoldfastError:

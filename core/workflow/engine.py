@@ -8,9 +8,10 @@ from typing import Any
 import structlog
 
 from ..container import Container, Scope
-from ..errors import Busy, ConfigurationError, InvalidData
+from ..errors import Busy, ConfigurationError, HoldfastError, InvalidData, OutcomeUnknown
+from .call import Body
 from .definition import Definition
-from .errors import RunInProgress, RunInsideTransaction, UnstorableResult
+from .errors import RunInProgress, RunInsideTransaction, StepOutsideBody, UnstorableResult
 from .record import Record
 from .runner import Answer, Runner
 
@@ -45,15 +46,24 @@ class WorkflowEngine:
         context: Mapping[str, str] | None,
     ) -> Any:
         """Start a run and wait for its result; see `Workflow.run`."""
+        if Body.running is not None:
+            raise StepOutsideBody(f"workflow {definition.id} was run in the body of another one")
         if scope.session.in_transaction:
             raise RunInsideTransaction(f"workflow {definition.id} was run inside an open transaction")
         if self._closing:
             raise Busy("this process is shutting down")
+        scope.replayed = False
         task = self._start(definition, scope, data, key, wait, context)
         done, _ = await asyncio.wait([task], timeout=wait.total_seconds())
         if not done:
             raise RunInProgress(f"{definition.id} takes longer than {wait}: it goes on", run_id=task.get_name())
-        answer = task.result()
+        if task.cancelled():
+            raise OutcomeUnknown(f"run {task.get_name()} was interrupted: this process is shutting down")
+        try:
+            answer = task.result()
+        except HoldfastError as error:
+            scope.replayed = error.replayed
+            raise
         scope.replayed = answer.replayed
         return answer.value
 

@@ -92,7 +92,7 @@ class ControlFlow(BaseException):
 
 
 class Fenced(ControlFlow):
-    """The run's row no longer belongs to this execution."""
+    """The journal is not as this execution knew it: an earlier COMMIT landed late, or another run is ahead."""
 
 
 class CommitFailed(ControlFlow):

@@ -4,19 +4,29 @@ A transactional step leaves its transaction open; the next engine call or the en
 with its COMMIT. So k transactional steps cost k commits, and a run of one step costs one.
 """
 
+import asyncio
 import time
 from typing import Any, NoReturn, cast
 
 from msgspec import Raw, structs
 
 from ..db import Session, Transaction, as_busy, connection_lost, is_transient
-from ..errors import HoldfastError
+from ..errors import ConfigurationError, HoldfastError
 from .call import Body, Call, Finished
-from .codec import decode, describe_error, encode, error_data, hash_of, restore_error
+from .codec import ErrorData, decode, describe_error, encode, error_data, hash_of, restore_error
 from .compensation import Steps
-from .context import StepContext
-from .errors import BodyFailed, CommitFailed, Decided, Nondeterministic, Parked, UnstorableResult, WorkflowFailed
-from .journal import FAILURE_PATH, Change, Entry, Undo, find_by_key
+from .errors import (
+    BodyFailed,
+    CommitFailed,
+    Decided,
+    Fenced,
+    Nondeterministic,
+    Parked,
+    UnstorableResult,
+    WorkflowFailed,
+)
+from .invocation import invoke
+from .journal import FAILURE_PATH, Change, Entry, Undo, find_by_id, find_by_key
 from .record import Record
 from .step import STEP_ATTEMPTS, AnyStep, StepCall, StepResponse
 
@@ -41,9 +51,7 @@ class Execution:
 
     async def drive(self) -> Any:
         """Return the decoded copy of what the body returned."""
-        argument, _ = self._record.definition.types
-        data = decode(self._record.input, argument, f"the input of {self._record.definition.id}")
-        body = Body(self._record.definition.body(data))
+        body = Body(self._record.definition.body(self._record.argument()))
         value: Any = None
         error: HoldfastError | None = None
         try:
@@ -70,7 +78,8 @@ class Execution:
             return call
         except HoldfastError as failure:
             return failure
-        except Exception as failure:
+        # A body runs at one go: a cancellation that comes out of it is its own doing, and nobody cancels the run.
+        except (Exception, asyncio.CancelledError) as failure:
             name = type(failure).__name__
             typed = WorkflowFailed(f"workflow {self._record.definition.id} failed: {name}: {failure}")
             typed.__cause__ = failure
@@ -80,7 +89,8 @@ class Execution:
         if not isinstance(call, StepCall):
             raise TypeError(f"{call.name} is not a call that this engine knows")
         self._calls += 1
-        self._steps[call.step.id] = call.step
+        if self._steps.setdefault(call.step.id, call.step) is not call.step:
+            return None, ConfigurationError(f"two steps have the id {call.step.id!r}")
         try:
             given = encode([call.args, call.kwargs], f"the input of step {call.step.id}")
         except UnstorableResult as error:
@@ -125,14 +135,13 @@ class Execution:
 
     async def _transact(self, call: StepCall[Any], entry: Entry) -> Outcome:
         started = time.perf_counter()
-        for attempt in range(1, STEP_ATTEMPTS + 1):
-            entry = structs.replace(entry, attempts=attempt)
+        while True:
             try:
                 return await self._transact_once(call, entry, started), None
             except Exception as error:
-                if attempt == STEP_ATTEMPTS or not is_transient(error):
+                if entry.attempts == STEP_ATTEMPTS or not is_transient(error):
                     return self._failed(entry, error, started)
-        raise AssertionError("unreachable")
+                entry = structs.replace(entry, attempts=entry.attempts + 1)
 
     async def _transact_once(self, call: StepCall[Any], entry: Entry, started: float) -> Any:
         transaction = await Transaction.begin(self._engine)
@@ -151,22 +160,21 @@ class Execution:
         return value
 
     async def _commit_step(self, transaction: Transaction) -> None:
-        """Commit at once; what the commit raises is then the step's own error, unless the connection broke."""
+        """Commit at once; what the database then refuses is the step's own error, unless the connection broke."""
         try:
             await self._record.commit(transaction, self._record.running())
+            return
         except CommitFailed as failure:
             if connection_lost(failure.cause):
                 raise
-            self._record.pending.pop()
-            raise failure.cause from failure
+            refused = failure.cause
+        self._record.pending.pop()
+        raise refused
 
     async def _invoke(self, call: StepCall[Any], entry: Entry, session: Session) -> tuple[Any, Entry]:
         """Run the step's function; return the decoded copy of its value, and the entry with the encoded one."""
         step = call.step
-        record = self._record
-        async with record.container.scope(session=session, context=record.context) as scope:
-            context = StepContext(scope, run_id=record.run_id, path=entry.path, attempt=entry.attempts)
-            returned = await step.fn(context, *call.args, **call.kwargs)
+        returned = await invoke(self._record, entry, session, step.fn, *call.args, **call.kwargs)
         value, argument = _value_and_argument(returned)
         encoded = encode(value, f"the result of step {step.id}")
         undo = None
@@ -200,6 +208,11 @@ class Execution:
         if run_id is not None:
             raise Decided(run_id)
 
+    async def _look_for_our_own_row(self) -> None:
+        """Before a replay fails without a row: raise `Fenced` if the COMMIT that seemed lost has landed after all."""
+        if self._eager and await find_by_id(Session(self._engine), self._record.run_id) is not None:
+            raise Fenced
+
     async def _commit_open(self) -> None:
         if self._open is not None:
             await self._record.commit(self._open, self._record.running())
@@ -225,27 +238,24 @@ class Execution:
         """Journal the error with the compensations owed, if anything is to be remembered, and raise `BodyFailed`."""
         record = self._record
         if self._open is None and not record.stored:
+            await self._look_for_our_own_row()
             await self._look_key_up(Session(self._engine))
             raise BodyFailed(error)
         owed = record.owed()
         data = error_data(error, f"the error of workflow {record.definition.id}")
-        now = record.container.clock.now()
-        record.pending.append(
-            Entry(
-                path=FAILURE_PATH,
-                step=record.definition.id,
-                kind="failure",
-                error=data,
-                undos=owed,
-                ended_at=now,
-                duration_ms=0,
-            )
-        )
+        record.pending.append(self._failure(data, owed))
         await self._flush(record.compensating() if owed else record.failed("failed", data))
         raise BodyFailed(error)
 
+    def _failure(self, error: ErrorData, owed: list[Undo]) -> Entry:
+        now = self._record.container.clock.now()
+        workflow = self._record.definition.id
+        return Entry(
+            path=FAILURE_PATH, step=workflow, kind="failure", error=error, undos=owed, ended_at=now, duration_ms=0
+        )
+
     async def _flush(self, change: Change) -> None:
-        transaction = self._open or await Transaction.begin(self._engine)
+        transaction = self._open or await self._record.begin_flush()
         await self._record.commit(transaction, change)
         self._open = None
 

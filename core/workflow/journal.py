@@ -4,6 +4,8 @@ The first flush inserts the run with its entries; every later one adds entries a
 statement that fails on the server when the run is no longer ours. Both are the last statement before COMMIT.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -11,6 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from ..db import Session, Transaction, sqlstate
+from ..db.failure import UNIQUE_VIOLATION
 from .codec import ErrorData
 from .errors import Fenced
 
@@ -107,19 +110,26 @@ class Change(msgspec.Struct, kw_only=True):
 
 
 async def insert_run(transaction: Transaction, fixed: dict[str, Any], change: Change, entries: list[Entry]) -> None:
-    """Write the run's row, its entries inline; the primary key and (workflow, key) fence it."""
-    await transaction.sql(_INSERT, {**fixed, **_values(change, entries)})
+    """Write the run's row, its entries inline; raises `Fenced` if the run has a row, or another one has its key."""
+    with _fence():
+        await transaction.sql(_INSERT, {**fixed, **_values(change, entries)})
 
 
 async def advance_run(
     transaction: Transaction, run_id: str, epoch: int, expected: str, change: Change, entries: list[Entry]
 ) -> None:
-    """Add entries and move the run on; raises `Fenced` if it is not at `epoch` and `expected` any more."""
+    """Add entries and move the run on; raises `Fenced` if it is not at `epoch` and `expected`, or has such a path."""
     values = {"id": run_id, "epoch": epoch, "expected": expected, **_values(change, entries)}
-    try:
+    with _fence():
         await transaction.sql(_ADVANCE, values)
+
+
+@contextmanager
+def _fence() -> Generator[None]:
+    try:
+        yield
     except Exception as error:
-        if sqlstate(error) == DIVISION_BY_ZERO:
+        if sqlstate(error) in (DIVISION_BY_ZERO, UNIQUE_VIOLATION):
             raise Fenced from error
         raise
 

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 
 from ..container import Container
-from ..db import Session, Transaction
-from ..errors import HoldfastError
+from ..db import Session, Transaction, connection_lost
+from ..errors import HoldfastError, InvalidData, OutcomeUnknown
 from ..ids import new_id
-from .codec import ErrorData, encode, error_data, hash_of, restore_error
+from .codec import ErrorData, decode, encode, error_data, hash_of, restore_error
 from .definition import Definition
-from .errors import CommitFailed
-from .journal import Change, Entry, RunRow, Undo, advance_run, insert_run, path_order, read_entries
+from .errors import CommitFailed, UnstorableResult, WorkflowFailed
+from .journal import FAILURE_PATH, Change, Entry, RunRow, Undo, advance_run, insert_run, path_order, read_entries
 
 
 class Record:
@@ -43,6 +43,14 @@ class Record:
         """What the stored row says; None while there is no row."""
         self.recorded: dict[str, Entry] = {}
         self.pending: list[Entry] = []
+
+    def argument(self) -> Any:
+        """Return the argument of the body, a fresh copy at each call; `InvalidData` if it has another type."""
+        kind, _ = self.definition.types
+        try:
+            return decode(self.input, kind, f"the input of workflow {self.definition.id}")
+        except UnstorableResult as error:
+            raise InvalidData(error.detail) from error
 
     @property
     def stored(self) -> bool:
@@ -75,11 +83,18 @@ class Record:
             change.key = None
         return change
 
-    async def park(self, transaction: Transaction, error: HoldfastError) -> None:
-        """Move the run to `nondeterministic` within `transaction`, keeping `error` to be shown."""
+    async def park(self, error: HoldfastError) -> None:
+        """Move the run to `nondeterministic`, keeping `error` to be shown; raises `CommitFailed`, `Fenced`."""
         data = error_data(error, "the divergence")
-        change = Change(status="nondeterministic", error=msgspec.json.encode(data), key=self.key)
-        await advance_run(transaction, self.run_id, self.epoch, str(self.status), change, [])
+        self.pending = []
+        await self.commit(
+            await self.begin_flush(), Change(status="nondeterministic", error=msgspec.json.encode(data), key=self.key)
+        )
+
+    def stored_failure(self) -> HoldfastError:
+        """Return the error that ended the body, from the journal of a run that is being compensated."""
+        error = self.recorded[FAILURE_PATH].error
+        return WorkflowFailed(f"run {self.run_id} failed") if error is None else restore_error(error)
 
     def ended(self, status: str, *, result: bytes | None = None, error: bytes | None = None) -> Change:
         """Return the change of the run's last flush."""
@@ -88,6 +103,13 @@ class Record:
         return Change(
             status=status, result=result, error=error, key=self.key, finished_at=now, expires_at=now + kept_for
         )
+
+    async def begin_flush(self) -> Transaction:
+        """Open a transaction for a flush of its own; raises `CommitFailed` when the database is away."""
+        try:
+            return await Transaction.begin(self.container.engine)
+        except Exception as error:
+            raise CommitFailed(error) from error
 
     async def commit(self, transaction: Transaction, change: Change) -> None:
         """Flush all pending entries and `change` as the last statement of `transaction`, and commit.
@@ -108,10 +130,12 @@ class Record:
         self.status = change.status
 
     async def commit_bare(self, transaction: Transaction) -> None:
-        """Commit a run that is not kept: it writes no row at all."""
+        """Commit a run that is not kept: it writes no row at all, so a lost connection is an `OutcomeUnknown`."""
         try:
             await transaction.commit()
         except Exception as error:
+            if connection_lost(error):
+                raise OutcomeUnknown from error
             raise CommitFailed(error) from error
 
     async def _flush(self, transaction: Transaction, change: Change) -> None:

@@ -1,13 +1,14 @@
 """From a call to its answer: passes through the body until one holds, compensation, and the answers of others."""
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
 
 from ..db import Session, as_busy, connection_lost, is_transient
-from ..errors import HoldfastError, OutcomeUnknown
+from ..errors import Busy, HoldfastError, OutcomeUnknown
 from .codec import ErrorData, decode, describe_error, restore_error
 from .compensation import Steps, compensate
 from .errors import (
@@ -21,8 +22,10 @@ from .errors import (
     WorkflowFailed,
 )
 from .execution import Execution
-from .journal import RunRow, find_by_id, find_by_key, read_entries
+from .journal import RunRow, find_by_id, find_by_key
 from .record import Record
+
+T = TypeVar("T")
 
 log = structlog.get_logger("holdfast.workflow")
 
@@ -47,7 +50,9 @@ class Runner:
         self._session = Session(record.container.engine)
         self._deadline = asyncio.get_running_loop().time() + patience
         self._steps: Steps = {}
-        self._failed_commits = 0
+        self._failures = 0
+        """How many passes ended with a commit that failed."""
+        self._failure: CommitFailed | Fenced | None = None
 
     async def run(self) -> Answer:
         """Return the answer; raises the run's error, `Busy`, `OutcomeUnknown`, `RunInProgress`."""
@@ -65,78 +70,73 @@ class Runner:
             raise busy from error
 
     async def _pass(self) -> Answer | None:
-        """Go once through the body; None means that another pass is needed."""
-        record = self._record
+        """Go once through the body, or mend what the last pass left; None means that another pass is needed."""
         try:
-            value = await Execution(record, self._steps, eager=self._failed_commits > 0).drive()
+            return await (self._drive() if self._failure is None else self._recover(self._failure))
+        except (CommitFailed, Fenced) as failure:
+            self._failure = failure
+            self._failures += 1
+            return None
+
+    async def _drive(self) -> Answer | None:
+        try:
+            value = await Execution(self._record, self._steps, eager=self._failures > 0).drive()
             return Answer(value, replayed=False)
         except BodyFailed as failed:
             return await self._settle(failed.error)
         except Decided as decided:
             return await self._answer_of(decided.run_id)
-        except Fenced:
-            return await self._answer_of(record.run_id)
-        except CommitFailed as failed:
-            return await self._reread(failed)
         except Parked as parked:
-            await self._park(parked)
+            await self._record.park(parked.error)
             raise parked.error from None
 
     async def _settle(self, error: HoldfastError) -> Answer | None:
         """Run the compensations that are owed, if any, and raise the error that ended the body."""
         if self._record.status == "compensating":
-            try:
-                await compensate(self._record, self._steps)
-            except CommitFailed as failed:
-                return await self._reread(failed)
+            await compensate(self._record, self._steps)
         raise error
 
-    async def _reread(self, failed: CommitFailed) -> Answer | None:
+    async def _recover(self, failure: CommitFailed | Fenced) -> Answer | None:
         """After a failed commit the row decides: ours may have landed, or another run's may own our key."""
-        cause = failed.cause
-        self._failed_commits += 1
         record = self._record
-        limit = REPLAYS if connection_lost(cause) or is_transient(cause) else 1
-        row = await self._find_row(cause)
-        if row is None and record.key is not None:
-            other = await find_by_key(self._session, record.definition.id, record.key)
-            if other is not None:
-                return await self._answer_of(other)
-        await record.adopt(self._session, row)
+        row = await self._patiently(lambda: find_by_id(self._session, record.run_id))
+        key = record.key
+        if row is None and key is not None:
+            winner = await self._patiently(lambda: find_by_key(self._session, record.definition.id, key))
+            if winner is not None:
+                self._failure = None
+                return await self._answer_of(winner)
         if row is not None and row.ended:
-            return self._outcome(row, replayed=False)
-        if self._failed_commits > limit:
-            raise restore_error(describe_error(as_busy(cause) or cause, "commit")) from cause
-        if row is not None and row.status == "compensating":
-            return await self._settle(await self._stored_error(row))
+            return self._outcome(row)
+        if row is not None and row.epoch != record.epoch:
+            return await self._answer_of(row.id)
+        await self._patiently(lambda: record.adopt(self._session, row))
+        self._failure = None
+        self._check_limit(failure)
+        if record.status == "compensating":
+            return await self._settle(record.stored_failure())
         return None
 
-    async def _find_row(self, cause: Exception) -> RunRow | None:
-        record = self._record
-        if connection_lost(cause) and not record.kept:
-            raise OutcomeUnknown from cause
+    def _check_limit(self, failure: CommitFailed | Fenced) -> None:
+        cause = failure.cause if isinstance(failure, CommitFailed) else Busy(f"{self._record.run_id} was overtaken")
+        repeatable = isinstance(cause, Busy) or connection_lost(cause) or is_transient(cause)
+        if self._failures > (REPLAYS if repeatable else 1):
+            raise restore_error(describe_error(as_busy(cause) or cause, "commit")) from cause
+
+    async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Read although the database is away for a moment; `OutcomeUnknown` when it stays away."""
         delay = FIRST_POLL
-        for _ in range(REPLAYS):
+        while True:
             try:
-                return await find_by_id(self._session, record.run_id)
+                return await read()
             except Exception as error:
                 if as_busy(error) is None:
                     raise
-                log.warning("reread_failed", run_id=record.run_id, error=str(error))
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, LAST_POLL)
-        raise OutcomeUnknown from cause
-
-    async def _stored_error(self, row: RunRow) -> HoldfastError:
-        entries = await read_entries(self._session, row)
-        failure = next(entry.error for entry in entries.values() if entry.kind == "failure")
-        return restore_error(failure) if failure else WorkflowFailed(f"run {row.id} failed")
-
-    async def _park(self, parked: Parked) -> None:
-        record = self._record
-        if record.stored:
-            async with self._session.transaction() as transaction:
-                await record.park(transaction, parked.error)
+                log.warning("database_is_away", run_id=self._record.run_id, error=str(error))
+                if asyncio.get_running_loop().time() + delay > self._deadline:
+                    raise OutcomeUnknown from error
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, LAST_POLL)
 
     async def _answer_of(self, run_id: str) -> Answer | None:
         """Wait for another execution's run to end; None if it ended without an answer to remember."""
@@ -149,13 +149,14 @@ class Runner:
             if row.input_hash != self._record.input_hash:
                 raise IdempotencyMismatch
             if row.ended:
-                return self._outcome(row, replayed=True)
+                return self._outcome(row)
             if asyncio.get_running_loop().time() + delay > self._deadline:
                 raise RunInProgress(f"run {run_id} has not ended yet", run_id=run_id)
             await asyncio.sleep(delay)
             delay = min(delay * 2, LAST_POLL)
 
-    def _outcome(self, row: RunRow, *, replayed: bool) -> Answer:
+    def _outcome(self, row: RunRow) -> Answer:
+        replayed = row.id != self._record.run_id
         definition = self._record.definition
         if row.status == "done":
             what = f"the result of workflow {definition.id}"
