@@ -202,11 +202,5 @@ class Ticket(Struct, frozen=True):
 
 
 async def _create_service(bookings: BookingService, **service: Any) -> Service:
-    given: dict[str, Any] = {
-        "name": "Haircut",
-        "price": 2500,
-        "duration_minutes": 30,
-        "max_days_ahead": HORIZON_DAYS,
-    } | service
-    [made] = await bookings.services.create([CreateService(**given)])
+    [made] = await bookings.services.create([CreateService(**(HAIRCUT | service))])
     return made
