@@ -1,16 +1,20 @@
 """What handlers are given."""
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
+from litestar.params import PathParameter
 
 from core.app import Application
 from core.container import Scope
 
 from .credentials import GUEST
 from .door import request_id
+
+Container = NamedDependency[Scope]
+BookingPath = Annotated[str, PathParameter(description="The booking's id, `book_...`.")]
 
 
 def dependencies(application: Application) -> dict[str, Provide]:

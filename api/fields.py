@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from msgspec import Struct
 
 from .errors import InvalidRequest
 
 Fields = Annotated[
-    str | None, Parameter(description="The fields to answer, separated by commas; left out: all of them.")
+    str | None, QueryParameter(description="The fields to answer, separated by commas; left out: all of them.")
 ]
 
 

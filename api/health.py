@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import redis.asyncio
 from litestar import get
+from litestar.di import NamedDependency
 from msgspec import Struct
 from redis.exceptions import RedisError
 
@@ -40,7 +41,7 @@ def health() -> Health:
 
 
 @get("/ready", tags=["health"], summary="Whether the process can serve", responses=refusals(Busy))
-async def ready(application: Application) -> Readiness:
+async def ready(application: NamedDependency[Application]) -> Readiness:
     """503 while PostgreSQL is away or lacks a migration that this process needs; Redis is only reported."""
     try:
         async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS):

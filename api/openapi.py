@@ -121,6 +121,7 @@ def openapi_config(title: str, version: str) -> OpenAPIConfig:
         version=version,
         description=DESCRIPTION,
         path="/schema",
+        use_handler_docstrings=True,
         render_plugins=[OpenApiPage(), JsonRenderPlugin(), YamlRenderPlugin(path="/openapi.yaml")],
         components=Components(
             security_schemes={

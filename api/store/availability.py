@@ -4,25 +4,27 @@ import datetime as dt
 from typing import Annotated, Any
 
 from litestar import Request, get
-from litestar.params import Parameter
+from litestar.params import FromQuery, QueryParameter
 from msgspec import Struct
 
-from core.container import Scope
 from core.errors import Forbidden, InvalidData, NotFound, Unauthorized
 from modules.booking import BookingService, RangeTooLarge, Slot, SlotQuery
 
 from ..credentials import authorize_booking
+from ..deps import Container
 from ..openapi import refusals
 
-Day = Annotated[dt.date, Parameter(description="The first date, YYYY-MM-DD.")]
-Days = Annotated[int, Parameter(description="How many dates, 1 to 42.", schema_extra={"minimum": 1, "maximum": 42})]
-StaffId = Annotated[str | None, Parameter(description="Only this staff member.")]
+Day = Annotated[dt.date, QueryParameter(description="The first date, YYYY-MM-DD.")]
+Days = Annotated[
+    int, QueryParameter(description="How many dates, 1 to 42.", schema_extra={"minimum": 1, "maximum": 42})
+]
+StaffId = Annotated[str | None, QueryParameter(description="Only this staff member.")]
 TimeZone = Annotated[
     str | None,
-    Parameter(description="IANA zone of the dates and of `start_local`; else each staff member's own."),
+    QueryParameter(description="IANA zone of the dates and of `start_local`; else each staff member's own."),
 ]
 BookingId = Annotated[
-    str | None, Parameter(description="A booking to be moved: its own time counts as free. Needs its credential.")
+    str | None, QueryParameter(description="A booking to be moved: its own time counts as free. Needs its credential.")
 ]
 
 
@@ -41,9 +43,9 @@ class Slots(Struct, frozen=True, kw_only=True):
 )
 async def list_slots(
     request: Request[Any, Any, Any],
-    container: Scope,
+    container: Container,
     date: Day,
-    service_id: str,
+    service_id: FromQuery[str],
     staff_id: StaffId = None,
     days: Days = 1,
     timezone: TimeZone = None,

@@ -4,13 +4,14 @@ from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import ResponseHeader
+from litestar.params import JSONBody
 
-from core.container import Scope
 from core.errors import NotFound, Unauthorized
 from modules.booking import BookingStatus, manage_token, status_at
 from workflows.booking import HoldBookingSlot, hold_booking_slot
 
 from ..credentials import authorize_booking
+from ..deps import BookingPath, Container
 from ..guards import CUSTOMERS_ONLY, NEEDS_CREDENTIAL, TAKES_CREDENTIAL
 from ..idempotency import idempotency_key
 from ..openapi import BODY_ERRORS, COVERED, COVERED_BY, KEYED, OPEN_TO_GUESTS, PLACED, REPLAYED, Keyed, refusals
@@ -32,7 +33,9 @@ LOCATION = ResponseHeader(name="Location", documentation_only=True, description=
     response_headers=[LOCATION, REPLAYED],
     responses=refusals(*BODY_ERRORS, *PLACED, *KEYED, Unauthorized, NotFound),
 )
-async def hold_slot(request: Request[Any, Any, Any], data: HoldBody, container: Scope) -> Response[HeldBooking]:
+async def hold_slot(
+    request: Request[Any, Any, Any], data: JSONBody[HoldBody], container: Container
+) -> Response[HeldBooking]:
     """Hold a slot for a while; whoever confirms it in time has it.
 
     Without `staff_id` the free staff member with the fewest booked minutes on that day takes it.
@@ -73,7 +76,7 @@ async def list_bookings() -> BookingPage:
     security=COVERED_BY,
     responses=refusals(*COVERED),
 )
-async def get_booking(request: Request[Any, Any, Any], booking_id: str, container: Scope) -> OneBooking:
+async def get_booking(request: Request[Any, Any, Any], booking_id: BookingPath, container: Container) -> OneBooking:
     """Show a booking to somebody whose credential covers it; a hold that ran out is gone."""
     booking = await authorize_booking(request, container, booking_id)
     if status_at(booking, container.clock.now()) is BookingStatus.EXPIRED:

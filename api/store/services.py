@@ -3,9 +3,9 @@
 from litestar import get
 from msgspec import Struct
 
-from core.container import Scope
 from modules.booking import BookingService
 
+from ..deps import Container
 from ..fields import Fields, chosen
 from ..openapi import refusals
 from ..views import ServiceView
@@ -18,7 +18,7 @@ class Services(Struct, frozen=True, kw_only=True):
 
 
 @get("/services", summary="The services that can be booked", responses=refusals(), operation_id="listServices")
-async def list_services(container: Scope, fields: Fields = None) -> Services:
+async def list_services(container: Container, fields: Fields = None) -> Services:
     """List the active services by name, all at once."""
     names = chosen(fields, ServiceView)
     found = await container.resolve(BookingService).services.list({"is_active": True}, order={"name": "asc"})

@@ -3,12 +3,13 @@
 from typing import Any
 
 from litestar import get
+from litestar.params import FromQuery
 from msgspec import Struct
 
-from core.container import Scope
 from core.errors import NotFound
 from modules.booking import BookingService
 
+from ..deps import Container
 from ..fields import Fields, chosen
 from ..openapi import refusals
 from ..views import StaffView
@@ -21,7 +22,9 @@ class StaffList(Struct, frozen=True, kw_only=True):
 
 
 @get("/staff", summary="Who renders the services", operation_id="listStaff", responses=refusals(NotFound))
-async def list_staff(container: Scope, service_id: str | None = None, fields: Fields = None) -> StaffList:
+async def list_staff(
+    container: Container, service_id: FromQuery[str | None] = None, fields: Fields = None
+) -> StaffList:
     """List the active staff by name, all at once; with `service_id` those who offer that service."""
     names = chosen(fields, StaffView)
     service = container.resolve(BookingService)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from litestar import Request, Response, post
+from litestar.params import JSONBody
 
-from core.container import Scope
 from modules.booking import ContactRequired, HoldExpired, InvalidState, PaymentModeNotAllowed
 from workflows.booking import (
     CancelBooking,
@@ -16,6 +16,7 @@ from workflows.booking import (
 )
 
 from ..credentials import authorize_booking
+from ..deps import BookingPath, Container
 from ..guards import NEEDS_CREDENTIAL
 from ..idempotency import idempotency_key
 from ..openapi import BODY_ERRORS, COVERED, COVERED_BY, KEYED, PLACED, REPLAYED, Keyed, KeyedOptionalBody, refusals
@@ -39,7 +40,7 @@ from .bodies import CancelBody, ConfirmBody, RescheduleBody
     ),
 )
 async def confirm(
-    request: Request[Any, Any, Any], booking_id: str, data: ConfirmBody, container: Scope
+    request: Request[Any, Any, Any], booking_id: BookingPath, data: JSONBody[ConfirmBody], container: Container
 ) -> Response[ConfirmedBooking]:
     """Confirm at once, to be paid in store; the other modes are not taken. Repeated: the same answer."""
     await authorize_booking(request, container, booking_id)
@@ -66,7 +67,10 @@ async def confirm(
     responses=refusals(*BODY_ERRORS, *COVERED, *KEYED, HoldExpired, InvalidState),
 )
 async def cancel(
-    request: Request[Any, Any, Any], booking_id: str, container: Scope, data: CancelBody | None = None
+    request: Request[Any, Any, Any],
+    booking_id: BookingPath,
+    container: Container,
+    data: JSONBody[CancelBody | None] = None,
 ) -> Response[CancelledBooking]:
     """Cancel and free the slot, until the booking starts. Repeated: the same answer."""
     await authorize_booking(request, container, booking_id)
@@ -90,7 +94,7 @@ async def cancel(
     responses=refusals(*BODY_ERRORS, *PLACED, *COVERED, *KEYED, HoldExpired, InvalidState),
 )
 async def reschedule(
-    request: Request[Any, Any, Any], booking_id: str, data: RescheduleBody, container: Scope
+    request: Request[Any, Any, Any], booking_id: BookingPath, data: JSONBody[RescheduleBody], container: Container
 ) -> Response[OneBooking]:
     """Move a confirmed booking until it starts, with its own duration; onto itself nothing changes."""
     await authorize_booking(request, container, booking_id)
