@@ -1,6 +1,6 @@
 """What the doctor finds out about a process: configuration, secrets, time zones, Redis."""
 
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
@@ -51,9 +51,9 @@ async def redis_server(config: Config) -> Finding:
     if not config.redis_url:
         return Finding("redis", "warn", "REDIS_URL is not set: background work waits for the next sweep")
     limits = {"socket_connect_timeout": REDIS_TIMEOUT_SECONDS, "socket_timeout": REDIS_TIMEOUT_SECONDS}
-    client = redis.asyncio.from_url(config.redis_url, **limits)
+    client: Any = redis.asyncio.from_url(config.redis_url, **limits)
     try:
-        await client.execute_command("PING")
+        await client.ping()
     except (RedisError, OSError) as error:
         return Finding("redis", "warn", f"does not answer: {error}")
     finally:

@@ -8,6 +8,8 @@ from rich_click import RichGroup
 
 from ..app import Application
 from ..config import Config
+from ..db import as_busy
+from ..db.failure import driver_error
 from ..errors import HoldfastError
 
 COMMANDS = {
@@ -38,11 +40,21 @@ class Commands(RichGroup):
         return _commands_of_modules().get(cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an error of ours ends it with one line and exit code 1."""
+        """Run the command; an error of ours, or a database that is away, ends it with one line and exit code 1."""
         try:
             return super().invoke(ctx)
-        except HoldfastError as error:
-            raise click.ClickException(error.detail) from error
+        except Exception as error:
+            known = error if isinstance(error, HoldfastError) else as_busy(error)
+            if known is None:
+                raise
+            click.echo(f"holdfast: {known.detail}{_reason(error)}", err=True)
+            ctx.exit(1)
+
+
+def _reason(error: BaseException) -> str:
+    """What the database said, if it was the cause."""
+    cause = driver_error(error) or (driver_error(error.__cause__) if error.__cause__ else None)
+    return f" ({str(cause).splitlines()[0]})" if cause else ""
 
 
 def _commands_of_modules() -> dict[str, click.Command]:

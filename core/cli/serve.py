@@ -4,12 +4,13 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from importlib import import_module
 from types import FrameType
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from ..errors import HoldfastError
+from .workers import STARTUP_FAILURE, Workers
 
 APPLICATION = "api.app:create_app"
 
@@ -44,7 +45,6 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise PortInUse(f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}; try --port") from error
-    listener.set_inheritable(True)
     return listener
 
 
@@ -55,7 +55,6 @@ def serve(
     config = uvicorn.Config(
         APPLICATION,
         factory=True,
-        workers=workers,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -65,13 +64,17 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=int(grace_seconds),
     )
+
+    def work() -> None:
+        server = Server(config, ready)
+        server.run(sockets=[listener])
+        if not server.started:
+            raise SystemExit(STARTUP_FAILURE)
+
     if workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
-        return
-    server = Server(config, ready)
-    server.run(sockets=[listener])
-    if not server.started:
-        raise SystemExit(1)
+        import_module(APPLICATION.partition(":")[0])
+        raise SystemExit(Workers(work, workers).run())
+    work()
 
 
 def stop_on(*numbers: signal.Signals) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -88,12 +88,21 @@ class DatabaseServer:
         template = f"{self._prefix}_template_{_digest(branches)}"
         with self.connect() as connection, _alone(connection, self._prefix):
             if not _exists(connection, template):
-                self._sweep(connection)
+                self.sweep()
                 draft = f"{self._prefix}_draft"
                 _run(connection, "CREATE DATABASE {} TEMPLATE template0", draft)
                 Migrations(self.url_of(draft), branches, report=lambda _line: None).upgrade()
                 _run(connection, "ALTER DATABASE {} RENAME TO {}", draft, template)
             _run(connection, "CREATE DATABASE {} TEMPLATE {}", name, template)
+
+    def sweep(self) -> None:
+        """Drop the templates, and what killed test runs left behind."""
+        with self.connect() as connection:
+            names = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [self._prefix])
+            for (name,) in names.fetchall():
+                maker = name.removeprefix(self._prefix).split("_")[1]
+                if not (maker.isdigit() and is_alive(int(maker))):
+                    self.drop(name)
 
     def drop(self, name: str) -> None:
         """Drop a database, whoever is connected to it."""
@@ -104,14 +113,6 @@ class DatabaseServer:
         """Connect in autocommit mode; a `with` block closes the connection."""
         return psycopg.connect(self.url_of(database), autocommit=True)
 
-    def _sweep(self, connection: psycopg.Connection) -> None:
-        """Drop templates of other migrations, and what killed test runs left behind."""
-        names = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [self._prefix])
-        for (name,) in names.fetchall():
-            pid = name.split("_")[3]
-            if not (pid.isdigit() and is_alive(int(pid))):
-                _run(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-
 
 class TemporaryDatabase:
     """A database of one test at a time."""
@@ -120,7 +121,7 @@ class TemporaryDatabase:
         self._server = server
         self._name = name
         self._branches = branches
-        self._schema = ""
+        self._fingerprint: list[Any] = []
 
     @property
     def url(self) -> str:
@@ -132,14 +133,14 @@ class TemporaryDatabase:
         self._server.drop(self._name)
         self._server.copy_template(self._name, self._branches)
         with self._server.connect(self._name) as connection:
-            self._schema = _fingerprint(connection)
+            self._fingerprint = _fingerprint(connection)
 
     def empty(self) -> None:
-        """Disconnect everybody, delete all rows and restart the sequences; make it anew if its tables changed."""
+        """Disconnect everybody, delete all rows, restart the sequences; make it anew if a test changed its tables."""
         with self._server.connect(self._name) as connection:
             while connection.execute(DISCONNECT).fetchone() != (0,):
                 time.sleep(POLL_SECONDS)
-            if _fingerprint(connection) == self._schema:
+            if _fingerprint(connection) == self._fingerprint:
                 connection.execute(EMPTY)
                 return
         self.create()
@@ -163,9 +164,11 @@ def _exists(connection: psycopg.Connection, name: str) -> bool:
     return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
 
 
-def _fingerprint(connection: psycopg.Connection) -> str:
-    row = connection.execute(SCHEMA).fetchone()
-    return row[0] if row else ""
+def _fingerprint(connection: psycopg.Connection) -> list[Any]:
+    found = [connection.execute(SCHEMA).fetchall()]
+    if connection.execute("SELECT to_regclass('alembic_version')").fetchone() != (None,):
+        found.append(connection.execute("SELECT version_num FROM alembic_version ORDER BY 1").fetchall())
+    return found
 
 
 @contextmanager

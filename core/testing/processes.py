@@ -9,9 +9,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from ..db.embedded import free_port
 from .application import BEAT_SECONDS, SECRET
@@ -48,7 +49,8 @@ class ServerProcess:
             "HOLDFAST_ENGINE_BEAT_SECONDS": str(BEAT_SECONDS),
             **(environ or {}),
         }
-        self._log = Path()
+        self._output: IO[bytes] | None = None
+        self._said = ""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -59,7 +61,10 @@ class ServerProcess:
     @property
     def log(self) -> str:
         """What it has written so far."""
-        return self._log.read_text() if self._log.is_file() else ""
+        if self._output is None:
+            return self._said
+        descriptor = self._output.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode()
 
     @property
     def pid(self) -> int:
@@ -72,7 +77,6 @@ class ServerProcess:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
-        self._log.unlink(missing_ok=True)
 
     def start(self) -> None:
         """Start it and wait until `/ready` says so; raises `RuntimeError` with its log if it ends before."""
@@ -91,36 +95,34 @@ class ServerProcess:
         if self._process is None:
             return
         self._process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(self._grace_seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        self._process = None
+        self.kill()
 
     def kill(self) -> None:
         """Kill the main process and its workers at once."""
-        if self._process is not None:
+        if self._process is None or self._output is None:
+            return
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
+        self._process.wait()
+        self._process = None
+        self._said = self.log
+        self._output.close()
+        self._output = None
 
     def _spawn(self) -> None:
-        handle, name = tempfile.mkstemp(prefix="holdfast-api-", suffix=".log")
-        self._log.unlink(missing_ok=True) if self._log.is_file() else None
-        self._log = Path(name)
         options = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", str(self._workers)]
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "core.cli", "api", *options],
-                cwd=self._folder,
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=handle,
-                stderr=handle,
-                start_new_session=True,
-            )
-        finally:
-            os.close(handle)
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115, closed when it ends
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "core.cli", "api", *options],
+            cwd=self._folder,
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            start_new_session=True,
+        )
 
     def _becomes_ready(self) -> bool:
         deadline = time.monotonic() + self._ready_seconds
