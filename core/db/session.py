@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, cast
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.abc import Params
@@ -15,6 +16,8 @@ from ..errors import NoTransaction
 
 Tuple = tuple[Any, ...]
 Values = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+_autocommit: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
 
 
 class Transaction:
@@ -96,7 +99,7 @@ class Session:
 
     def __init__(self, engine: AsyncEngine, transaction: Transaction | None = None, *, read_only: bool = False) -> None:
         self._engine = engine
-        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._autocommit = autocommit(engine)
         self._transaction = transaction
         self._read_only = read_only
 
@@ -144,6 +147,13 @@ class Session:
             await transaction.commit()
         finally:
             self._transaction = None
+
+
+def autocommit(engine: AsyncEngine) -> AsyncEngine:
+    """Return the engine's twin on the same pool; made once, since making one costs as much as a short statement."""
+    if engine not in _autocommit:
+        _autocommit[engine] = engine.execution_options(isolation_level="AUTOCOMMIT")
+    return _autocommit[engine]
 
 
 async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Tuple]:

@@ -158,7 +158,7 @@ async def test_wants_a_contact_to_confirm(client: httpx.AsyncClient, shop: Shop)
 async def test_refuses_a_hold(
     client: httpx.AsyncClient, shop: Shop, fields: dict[str, object], status: int, code: str
 ) -> None:
-    answer = await client.post("/store/bookings", json=shop.hold(**fields))
+    answer = await client.post("/store/bookings", json=shop.hold() | fields)
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
 
 
