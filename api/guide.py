@@ -18,7 +18,8 @@ def _commands(shop: Storefront) -> list[str]:
         return ["", error.detail]
     if found is None:
         return ["", "Nothing can be booked in the next two weeks: add services, staff and their hours."]
-    service, (slot, *_) = found
+    service, slots = found
+    slot = slots[len(slots) // 2]  # some days ahead, so that it can be pasted later
     path = f"{shop.url}/store/bookings"
     availability = f"{path}/availability?service_id={service['id']}&date={slot['start_local'][:10]}"
     hold = f'{{"service_id": "{service["id"]}", "start_at": "{slot["start_at"]}"}}'

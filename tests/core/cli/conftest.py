@@ -1,4 +1,6 @@
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,15 @@ Holdfast = Callable[..., Result]
 @pytest.fixture
 def toys_database_url(database_server: DatabaseServer) -> str:
     return database_server.reuse(branches([toys])).url
+
+
+@pytest.fixture(scope="module")
+def servers_folder() -> Generator[Path]:
+    """A folder that every user can enter, unlike pytest's own, so that servers of root's keep their data in it."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

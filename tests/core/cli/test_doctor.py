@@ -19,8 +19,8 @@ def examine(holdfast: Holdfast, *options: str, **environment: str) -> tuple[Leve
     return levels, {finding["name"]: finding["detail"] for finding in findings}, result.exit_code
 
 
-def test_finds_a_well_set_up_shop_well(holdfast: Holdfast, toys_database_url: str, tmp_path: Path):
-    with EmbeddedValkey(tmp_path / "servers") as redis_url:
+def test_finds_a_well_set_up_shop_well(holdfast: Holdfast, toys_database_url: str, servers_folder: Path):
+    with EmbeddedValkey(servers_folder) as redis_url:
         levels, details, code = examine(
             holdfast, DATABASE_URL=toys_database_url, HOLDFAST_SECRET=SECRET, REDIS_URL=redis_url
         )
