@@ -40,6 +40,11 @@ class Site:
         self.application = application
         self.http = http
 
+    @property
+    def url(self) -> str:
+        """The URL of the database."""
+        return self.application.config.database.url
+
     def now(self) -> datetime:
         """Return the present instant as the server sees it."""
         return self.application.clock.now()
