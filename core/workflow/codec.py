@@ -42,6 +42,11 @@ def decode(encoded: bytes, kind: Any, what: str) -> Any:
         raise UnstorableResult(f"{what} does not fit its annotation: {error}") from error
 
 
+def canonical(stored: str) -> bytes:
+    """Return JSON read back from jsonb as `encode` had it: a body that walks over a dictionary must see one order."""
+    return _ENCODER.encode(msgspec.json.decode(stored))
+
+
 def hash_of(encoded: bytes) -> bytes:
     """Return the 8 bytes by which inputs are compared."""
     return blake2b(encoded, digest_size=8).digest()

@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from ..db import Session, Transaction, sqlstate
 from ..db.failure import UNIQUE_VIOLATION
-from .codec import ErrorData
+from .codec import ErrorData, canonical
 from .errors import Fenced
 
 DIVISION_BY_ZERO = "22012"
@@ -148,8 +148,8 @@ async def find_by_key(session: Session, workflow: str, key: str) -> str | None:
 
 async def read_entries(session: Session, row: RunRow) -> dict[str, Entry]:
     """Return all entries of a run by path."""
-    inline = msgspec.json.decode(row.entries, type=list[Entry])
-    later = [msgspec.json.decode(text, type=Entry) for (text,) in await session.sql(_STEPS, (row.id,))]
+    inline = msgspec.json.decode(canonical(row.entries), type=list[Entry])
+    later = [msgspec.json.decode(canonical(text), type=Entry) for (text,) in await session.sql(_STEPS, (row.id,))]
     return {entry.path: entry for entry in [*inline, *later]}
 
 

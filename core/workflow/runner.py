@@ -9,7 +9,7 @@ import structlog
 
 from ..db import Session, as_busy, connection_lost, is_transient
 from ..errors import Busy, HoldfastError, OutcomeUnknown
-from .codec import ErrorData, decode, describe_error, restore_error
+from .codec import ErrorData, canonical, decode, describe_error, restore_error
 from .compensation import Steps, compensate
 from .errors import (
     BodyFailed,
@@ -160,7 +160,7 @@ class Runner:
         definition = self._record.definition
         if row.status == "done":
             what = f"the result of workflow {definition.id}"
-            return Answer(decode((row.result or "null").encode(), definition.types[1], what), replayed=replayed)
+            return Answer(decode(canonical(row.result or "null"), definition.types[1], what), replayed=replayed)
         if row.error is None:
             raise WorkflowFailed(f"run {row.id} was {row.status}")
         error = restore_error(msgspec.json.decode(row.error, type=ErrorData))

@@ -12,6 +12,7 @@ from core.container import Scope
 from core.db.branch import branches
 from core.testing import DatabaseServer
 
+from .proxy import Proxy
 from .slots import ALL, TABLES, Calls
 
 
@@ -28,6 +29,7 @@ def slots_url(database_server: DatabaseServer) -> Generator[str]:
 def url(slots_url: str) -> str:
     with psycopg.connect(slots_url) as connection:
         connection.execute("TRUNCATE workflow_run, workflow_step, workflow_process, slot, committed")
+        connection.execute("SELECT setval('tries', 1, false)")
     return slots_url
 
 
@@ -58,6 +60,28 @@ async def app(url: str, calls: Calls) -> AsyncGenerator[Application]:
 @pytest.fixture
 async def scope(app: Application) -> AsyncGenerator[Scope]:
     async with app.scope() as scope:
+        yield scope
+
+
+@pytest.fixture
+async def proxy(url: str) -> AsyncGenerator[Proxy]:
+    async with Proxy(url).running() as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def far_app(proxy: Proxy, calls: Calls) -> AsyncGenerator[Application]:
+    """The application behind a wire that can be cut."""
+    app = application_at(proxy.url, calls)
+    async with app.running():
+        yield app
+        gc.collect()
+        assert_no_connection_is_out(app)
+
+
+@pytest.fixture
+async def far(far_app: Application) -> AsyncGenerator[Scope]:
+    async with far_app.scope() as scope:
         yield scope
 
 

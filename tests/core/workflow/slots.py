@@ -1,7 +1,5 @@
 """A table of slots, and steps that take them: what the engine's tests run."""
 
-from enum import Enum
-
 import msgspec
 
 from core.container import Scope
@@ -31,6 +29,15 @@ CREATE CONSTRAINT TRIGGER refuse_taking AFTER INSERT ON slot DEFERRABLE INITIALL
 CREATE CONSTRAINT TRIGGER refuse_giving_back AFTER DELETE ON slot DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (OLD.note = 'refuse giving back') EXECUTE FUNCTION refuse();
 
+-- The first two COMMITs fail, the third one does not.
+CREATE SEQUENCE tries;
+CREATE FUNCTION refuse_twice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF nextval('tries') <= 2 THEN RAISE EXCEPTION 'not yet' USING ERRCODE = NEW.note; END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER refuse_twice AFTER INSERT ON slot DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.note IN ('40001', '40P01')) EXECUTE FUNCTION refuse_twice();
+
 CREATE FUNCTION raise_state(state text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
     RAISE EXCEPTION 'raised on purpose' USING ERRCODE = state;
 END $$;
@@ -39,10 +46,6 @@ END $$;
 
 class Calls(list[str]):
     """What was called, in order; the tests read it."""
-
-
-class Colour(Enum):
-    RED = "red"
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,88 @@
+"""A replayed body that does something else than the journal says parks its run."""
+
+import pytest
+
+from core.container import Scope
+from core.workflow import Nondeterministic, StepContext, step, workflow
+
+from .proxy import Proxy, Spoil
+from .slots import Calls, Slot, count_slots, runs, slots, take_slot
+
+PASSES: list[int] = []
+
+
+@workflow("waver", version=1)
+async def waver(data: str) -> None:
+    """Take `a` and `b`; from the second pass on do what `data` says at first."""
+    PASSES.append(1)
+    if len(PASSES) == 1 or data == "same":
+        await take_slot(Slot(name="a"))
+    elif data == "other step":
+        await count_slots()
+    elif data == "other input":
+        await take_slot(Slot(name="x"))
+    elif data == "nothing":
+        return
+    elif data == "error":
+        raise ZeroDivisionError
+    await take_slot(Slot(name="b"))
+
+
+@pytest.fixture(autouse=True)
+def passes() -> list[int]:
+    PASSES.clear()
+    return PASSES
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        ("other step", "step at 1: the journal has take-slot, the body count-slots"),
+        ("other input", "input_hash at 1: the journal has"),
+        ("nothing", "the journal has 1, which the body did not call"),
+        ("error", "the journal has 1, which the body did not call"),
+    ],
+)
+async def test_a_body_that_changes_its_mind_parks_the_run(
+    far: Scope, scope: Scope, proxy: Proxy, calls: Calls, change: str, shown: str
+):
+    proxy.spoils = [Spoil.PASS, Spoil.CUT_BEFORE]
+
+    with pytest.raises(Nondeterministic) as caught:
+        await waver.run(far, change, key="k")
+
+    assert shown in caught.value.detail
+    assert calls == ["take a", "take b"]
+    assert await slots(scope) == ["a"]
+    assert await runs(scope) == [("waver", "nondeterministic", "k")]
+    [(stored,)] = await scope.session.sql("SELECT error ->> 'detail' FROM workflow_run")
+    assert stored == caught.value.detail
+
+
+async def test_a_body_that_stays_the_same_goes_on(far: Scope, scope: Scope, proxy: Proxy, calls: Calls):
+    proxy.spoils = [Spoil.PASS, Spoil.CUT_BEFORE]
+
+    await waver.run(far, "same")
+
+    assert calls == ["take a", "take b", "take b"]
+    assert await runs(scope) == [("waver", "done", None)]
+
+
+async def test_a_dictionary_has_the_same_order_when_it_is_read_back(far: Scope, scope: Scope, proxy: Proxy):
+    """PostgreSQL's jsonb sorts keys by length; a body that walks over them must not notice."""
+
+    @step("number")
+    async def number(ctx: StepContext, data: dict[str, int]) -> dict[str, int]:
+        return data
+
+    @workflow("walk", version=1)
+    async def walk(data: dict[str, int]) -> list[str]:
+        taken = await number(data)
+        for name in taken:
+            await take_slot(Slot(name=f"again {name}"))
+        return [*taken]
+
+    proxy.spoils = [Spoil.PASS, Spoil.PASS, Spoil.CUT_BEFORE]
+
+    assert await walk.run(far, {"b": 1, "aa": 2}) == ["aa", "b"]
+    assert await runs(scope) == [("walk", "done", None)]
