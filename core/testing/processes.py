@@ -25,6 +25,7 @@ class ServerProcess:
     """`holdfast api` with `workers` processes on the database `url`, in a `with` block.
 
     Runs in `folder` (where `holdfast.toml` is, by default the current one); `environ` overrides the environment.
+    `program` is the Python module that takes the command line of `holdfast`.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class ServerProcess:
         workers: int = 1,
         environ: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        program: str = "core.cli",
         ready_seconds: float = 30,
         grace_seconds: float = 15,
     ) -> None:
         self.port = 0
         self._workers = workers
         self._folder = folder
+        self._program = program
         self._ready_seconds = ready_seconds
         self._grace_seconds = grace_seconds
         self._environ = {
@@ -115,7 +118,7 @@ class ServerProcess:
         options = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", str(self._workers)]
         self._output = tempfile.TemporaryFile()  # noqa: SIM115, closed when it ends
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "core.cli", "api", *options],
+            [sys.executable, "-m", self._program, "api", *options],
             cwd=self._folder,
             env=self._environ,
             stdin=subprocess.DEVNULL,
