@@ -20,6 +20,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
 EXTENSIONS = ("errors", "alternatives", "booking_ids")
 """What of an error's data a client sees."""
+DISCONNECTED = "client disconnected prematurely"
 MISSING = re.compile(r"Missing required \w+ parameter '(\w+)'")
 TRANSLATED: dict[int, type[HoldfastError]] = {
     401: Unauthorized,
@@ -89,6 +90,8 @@ def on_holdfast_error(request: Request[Any, Any, Any], error: HoldfastError) -> 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Answer what the framework refused."""
+    if error.detail == DISCONNECTED:
+        return answer(InvalidRequest("the body ended early"), request.scope)
     if error.status_code >= HoldfastError.status:
         return on_unexpected(request, error)
     kind = TRANSLATED.get(error.status_code)

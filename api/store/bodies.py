@@ -24,7 +24,7 @@ Time = Annotated[
     ),
 ]
 TimeZone = Annotated[
-    str, Meta(extra_json_schema={"description": "IANA, such as Europe/Vienna; kept with the booking."})
+    str, Meta(max_length=64, extra_json_schema={"description": "IANA, such as Europe/Vienna; kept with the booking."})
 ]
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 CONTACT = ("customer_email", "customer_phone", "customer_name")

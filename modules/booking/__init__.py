@@ -21,7 +21,7 @@ from .errors import (
     VersionMismatch,
 )
 from .local_time import local_to_instant
-from .manage_token import manage_token, manages
+from .manage_tokens import manage_token, manages
 from .models import AVAILABILITY_RULE, BOOKING, SERVICE, STAFF
 from .service import BookingService
 from .state import status_at

@@ -1,13 +1,18 @@
 """Errors over HTTP."""
 
+from typing import Any
+
 import httpx
 import pytest
+from msgspec import json
 from structlog.testing import capture_logs
 
+from api.app import create_app
+from api.problem import answer
 from core.app import Application
 from core.config import Config
 from core.testing import application_on
-from modules.booking import BookingService, booking
+from modules.booking import BookingService, SlotUnavailable, booking
 
 from .conftest import AWAY, Shop, client_of
 
@@ -104,3 +109,42 @@ async def test_hides_what_went_wrong_and_logs_it() -> None:
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "swordfish" not in answer.text
     assert "swordfish" in str(next(line for line in lines if line["event"] == "request_failed")["exc_info"])
+
+
+async def test_does_not_take_a_client_that_went_away_for_a_failure(application: Application) -> None:
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        statuses.append(message.get("status", 0))
+
+    app: Any = create_app(application)
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "path": "/store/bookings",
+        "query_string": b"",
+        "headers": [],
+    }
+    with capture_logs() as lines:
+        await app(scope, receive, send)
+    assert statuses[0] == 400
+    assert [line["event"] for line in lines] == ["request"]
+
+
+def test_marks_a_remembered_error_as_replayed() -> None:
+    error = SlotUnavailable("taken", alternatives=[], run_id="run_1")
+    scope: Any = {"state": {"request_id": "req_1"}}
+    assert "Idempotency-Replayed" not in answer(error, scope).headers
+    error.replayed = True
+    assert answer(error, scope).headers["Idempotency-Replayed"] == "true"
+
+
+def test_shows_of_an_errors_data_what_clients_are_to_see() -> None:
+    error = SlotUnavailable("taken", alternatives=[], run_id="run_1")
+    scope: Any = {"state": {"request_id": "req_1"}}
+    members = json.decode(answer(error, scope).content)
+    assert members["alternatives"] == []
+    assert "run_id" not in members
