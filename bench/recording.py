@@ -1,0 +1,69 @@
+"""What an application really sends to PostgreSQL: taken down as it happens, so that a floor cannot drift from it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from msgspec import Struct
+from sqlalchemy import event
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from core.app import Application
+
+Row = tuple[Any, ...]
+
+
+class Statement(Struct):
+    """One statement with its parameters, and which of them are made anew at each repetition."""
+
+    query: str
+    params: Any
+    in_transaction: bool
+    fresh: dict[Any, str] = {}
+
+    def mark(self, names: Mapping[Any, str]) -> None:
+        """Remember where one of these values stands, under its name."""
+        places = self.params.items() if isinstance(self.params, dict) else enumerate(self.params)
+        self.fresh = {place: names[value] for place, value in places if _hashable(value) and value in names}
+
+    def bound(self, values: Mapping[str, Any]) -> Any:
+        """Return the parameters of a repetition."""
+        params = self.params.copy()
+        for place, name in self.fresh.items():
+            params[place] = values[name]
+        return params
+
+
+class Recorder:
+    """Takes down the statements of all connections that the application opens from now on, while `listening`."""
+
+    def __init__(self, application: Application) -> None:
+        self.statements: list[Statement] = []
+        self.listening = False
+        recorder = self
+
+        class Cursor(psycopg.AsyncCursor[Row]):
+            async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+                recorder.add(query, params, in_transaction=not self.connection.autocommit)
+                return await super().execute(query, params, **options)
+
+        @event.listens_for(application.database.sync_engine, "connect")
+        def attach(connection: Any, _entry: ConnectionPoolEntry) -> None:
+            connection.driver_connection.cursor_factory = Cursor
+
+    def add(self, query: Any, params: Mapping[str, Any] | Sequence[Any] | None, *, in_transaction: bool) -> None:
+        """Take down one statement."""
+        if self.listening:
+            copied = dict(params) if isinstance(params, Mapping) else list(params or ())
+            self.statements.append(Statement(str(query), copied, in_transaction))
+
+    def find(self, text: str) -> Statement:
+        """Return the first statement that has this text in it."""
+        for statement in self.statements:
+            if text in statement.query:
+                return statement
+        raise LookupError(f"nothing like {text!r} was sent: the benchmark has to learn a new way")
+
+
+def _hashable(value: object) -> bool:
+    return not isinstance(value, list | dict)

@@ -1,0 +1,110 @@
+"""A shop to measure in: staff who work around the clock, so that free slots do not run out, and bookings in bulk."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString
+
+import msgspec
+import psycopg
+
+from core.app import Application
+from modules.booking import BookingService, CreateAvailabilityRule, CreateService, CreateStaff
+
+MINUTES = 30
+FIRST_DAY = 2
+"""Days from today on; nothing before it is touched by the clock during a run."""
+MONTH = 30
+MONTH_BOOKINGS_PER_STAFF = 180
+PER_DAY = 48
+
+# Every other half hour of the past for each staff member, from the latest day back, then the month to come at random:
+# few or many bookings, the month is the same. Triggers sleep meanwhile; the statement makes what they would demand.
+FILL: LiteralString = """
+WITH staff AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place, count(*) OVER () AS number FROM booking_staff),
+made AS (
+    INSERT INTO booking (id, staff_id, service_id, start_at, end_at, claimed_until, first_start_at, status,
+        service_name, price_amount, currency_code, customer_email, customer_name, confirmed_at, created_at, updated_at)
+    SELECT 'book_' || %(name)s || lpad(n::text, 20, '0'), staff.id, service.id, at, at + interval '30 minutes',
+        at + interval '30 minutes', at, 'confirmed', service.name, 2500, 'usd', 'customer' || n || '@example.com',
+        'Customer ' || n, now(), now(), now()
+    FROM generate_series(0, %(count)s - 1) n
+    JOIN staff ON staff.place = n %% staff.number,
+    LATERAL (SELECT %(from)s::timestamptz
+        + (n / staff.number * %(stride)s + staff.place %% %(stride)s) * %(step)s::interval AS at) slot,
+    booking_service service
+    RETURNING id, staff_id, start_at)
+INSERT INTO slot_claim (resource_id, q, booking_id)
+SELECT staff_id, extract(epoch FROM start_at)::integer / 900 + part, id
+FROM made, generate_series(0, 1) part"""
+
+
+class Shop(msgspec.Struct, frozen=True):
+    """What `open_shop` made."""
+
+    service_id: str
+    staff_ids: list[str]
+    midnight: datetime
+    """Of the first day on which holds are made."""
+
+    def starts(self) -> Iterator[tuple[str, datetime]]:
+        """Yield free slots: staff member and start, no two the same."""
+        for number in range(100_000):
+            for staff_id in self.staff_ids:
+                yield staff_id, self.midnight + timedelta(minutes=MINUTES * number)
+
+    def hold_bodies(self) -> Iterator[bytes]:
+        """Yield bodies of `POST /store/bookings`, each for another free slot."""
+        for staff_id, start_at in self.starts():
+            yield msgspec.json.encode(
+                {
+                    "service_id": self.service_id,
+                    "staff_id": staff_id,
+                    "start_at": start_at,
+                    "customer_email": "jane@example.com",
+                    "customer_name": "Jane Doe",
+                }
+            )
+
+
+async def open_shop(application: Application, staff: int) -> Shop:
+    """Make one service of half an hour and some staff."""
+    async with application.scope() as scope, scope.transaction():
+        booking = scope.resolve(BookingService)
+        [service] = await booking.services.create([CreateService(name="Haircut", price=2500, duration_minutes=MINUTES)])
+        people = await booking.staff.create([CreateStaff(name=f"Staff {n}", timezone="UTC") for n in range(staff)])
+        await booking.availability_rules.create(
+            [
+                CreateAvailabilityRule(staff_id=person.id, day_of_week=day, start_time="00:00", end_time="24:00")
+                for person in people
+                for day in range(7)
+            ]
+        )
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=FIRST_DAY)
+    return Shop(service.id, [person.id for person in people], midnight)
+
+
+def fill_month(url: str, shop: Shop) -> int:
+    """Book a good part of the month to come; return how many bookings that makes."""
+    count = MONTH_BOOKINGS_PER_STAFF * len(shop.staff_ids)
+    _fill(url, "next", count, shop.midnight, stride=MONTH * PER_DAY // MONTH_BOOKINGS_PER_STAFF, step=MINUTES)
+    return count
+
+
+def fill_past(url: str, shop: Shop, count: int) -> None:
+    """Add bookings of the past, the latest of them a week ago."""
+    _fill(url, "past", count, shop.midnight - timedelta(days=FIRST_DAY + 7), stride=1, step=-MINUTES)
+
+
+def _fill(url: str, name: str, count: int, start: datetime, *, stride: int, step: int) -> None:
+    values: dict[str, Any] = {
+        "name": name,
+        "count": count,
+        "from": start,
+        "stride": stride,
+        "step": timedelta(minutes=step),
+    }
+    with psycopg.connect(url, autocommit=True) as connection:
+        with connection.transaction():
+            connection.execute("SET LOCAL session_replication_role = replica")
+            connection.execute(FILL, values)
+        connection.execute("VACUUM ANALYZE")
