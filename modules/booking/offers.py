@@ -14,7 +14,7 @@ from .local_time import first_instant
 from .records import Records, aware, is_id
 from .slot_request import SlotRequest, check_start
 from .state import no_booking
-from .types import Booking, Service, Slot, SlotQuery
+from .types import Booking, BookingStatus, Service, Slot, SlotQuery
 from .validation import zone_of
 
 MOST_DAYS = 42
@@ -30,7 +30,9 @@ LEFT JOIN booking ON booking.staff_id = day.staff_id AND booking.deleted_at IS N
     AND (booking.status = 'confirmed' OR booking.hold_expires_at > %(now)s)
     AND booking.start_at > day.since - interval '1 day' AND booking.start_at < day.until AND booking.end_at > day.since
 GROUP BY day.staff_id
-ORDER BY coalesce(sum(least(booking.end_at, day.until) - greatest(booking.start_at, day.since)), interval '0'),
+ORDER BY
+    coalesce(sum(least(booking.end_at, day.until) - greatest(booking.start_at, day.since))
+        FILTER (WHERE booking.id IS NOT NULL), interval '0'),
     day.staff_id COLLATE "C" """
 
 
@@ -84,13 +86,12 @@ class Offers(Records):
         booking = await self.find_booking(booking_id)
         if booking is None:
             raise no_booking(booking_id)
-        service = service_of(booking)
-        if not service.is_active and booking.confirmed_at is None:
-            return []
+        service, start_at, staff_id = service_of(booking), start_at or booking.start_at, staff_id or booking.staff_id
+        if booking.status is not BookingStatus.CONFIRMED:
+            offered = service.is_active and service.deleted_at is None
+            return await self.alternatives(service, start_at, staff_id) if offered else []
         request = SlotRequest.for_move(booking, service, self.clock.now())
-        found = await self._alternatives(
-            request, service.id, start_at or booking.start_at, staff_id or booking.staff_id, booking.id
-        )
+        found = await self._alternatives(request, service.id, start_at, staff_id, booking.id)
         return [slot for slot in found if slot.start_at != booking.start_at or slot.staff_ids != [booking.staff_id]]
 
     async def _alternatives(

@@ -18,6 +18,7 @@ from modules.booking import (
 )
 
 EVERY_DAY = range(7)
+HOLD_IS_OVER = timedelta(minutes=10, seconds=1)
 
 
 class Shop(Struct, frozen=True):
@@ -80,3 +81,9 @@ async def confirmed(scope: Scope, shop: Shop, start_at: datetime, staff: Staff |
     booking = await hold(scope, shop, start_at, staff)
     async with scope.transaction():
         return await scope.resolve(BookingService).confirm(booking.id, PaymentMode.PAY_IN_STORE)
+
+
+async def claims_of(scope: Scope, booking_id: str) -> int:
+    """Return how many quarter hours a booking owns."""
+    rows = await scope.session.sql("SELECT count(*) FROM slot_claim WHERE booking_id = %s", [booking_id])
+    return rows[0][0]

@@ -1,8 +1,9 @@
 """Holds, on a real database."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from core.app import Application
 from core.container import Scope
@@ -20,25 +21,7 @@ from modules.booking import (
     UpdateService,
 )
 
-from .shop import Shop, at, hold, open_shop
-
-
-@pytest.fixture
-async def shop(scope: Scope) -> Shop:
-    return await open_shop(scope)
-
-
-@pytest.fixture
-def bookings(scope: Scope) -> BookingService:
-    return scope.resolve(BookingService)
-
-
-HOLD_IS_OVER = timedelta(minutes=10, seconds=1)
-
-
-async def claims_of(scope: Scope, booking_id: str) -> int:
-    rows = await scope.session.sql("SELECT count(*) FROM slot_claim WHERE booking_id = %s", [booking_id])
-    return rows[0][0]
+from .shop import HOLD_IS_OVER, Shop, at, claims_of, hold
 
 
 async def test_a_hold_lasts_as_long_as_configured_and_carries_snapshots(
@@ -103,9 +86,7 @@ async def test_the_sweep_takes_no_more_than_its_limit(
         assert len(await bookings.expire_due(limit=2)) == 1
 
 
-async def test_a_released_hold_is_as_if_it_had_never_been(
-    scope: Scope, shop: Shop, bookings: BookingService
-) -> None:
+async def test_a_released_hold_is_as_if_it_had_never_been(scope: Scope, shop: Shop, bookings: BookingService) -> None:
     held = await hold(scope, shop, at(10))
     for _ in range(2):
         async with scope.transaction():
@@ -131,13 +112,13 @@ async def test_the_next_free_staff_member_is_taken_when_a_claim_loses(
 async def test_a_booking_made_as_given_must_end_after_the_duration(
     scope: Scope, shop: Shop, bookings: BookingService
 ) -> None:
-    data = {"staff_id": shop.ann.id, "service_id": shop.haircut.id, "start_at": at(10)}
+    data = CreateBooking(staff_id=shop.ann.id, service_id=shop.haircut.id, start_at=at(10), end_at=at(10, 30))
     async with scope.transaction():
-        [made] = await bookings.create_bookings([CreateBooking(**data, end_at=at(10, 30))])
+        [made] = await bookings.create_bookings([data])
     assert made.status is BookingStatus.HELD
     with pytest.raises(InvalidData, match="30 minutes"):
         async with scope.transaction():
-            await bookings.create_bookings([CreateBooking(**data, end_at=at(10, 45))])
+            await bookings.create_bookings([replace(data, end_at=at(10, 45))])
 
 
 async def test_bookings_made_at_once_come_back_in_the_order_given(
@@ -152,14 +133,12 @@ async def test_bookings_made_at_once_come_back_in_the_order_given(
 
 
 @pytest.mark.parametrize("start_at", [at(10, 7), at(10) + timedelta(seconds=1), at(10) + timedelta(milliseconds=500)])
-async def test_a_booking_starts_on_the_quarter_hour(scope: Scope, shop: Shop, start_at: object) -> None:
+async def test_a_booking_starts_on_the_quarter_hour(scope: Scope, shop: Shop, start_at: datetime) -> None:
     with pytest.raises(OffGrid):
-        await hold(scope, shop, start_at)  # type: ignore[arg-type]
+        await hold(scope, shop, start_at)
 
 
-async def test_unknown_and_inactive_things_cannot_be_booked(
-    scope: Scope, shop: Shop, bookings: BookingService
-) -> None:
+async def test_unknown_and_inactive_things_cannot_be_booked(scope: Scope, shop: Shop, bookings: BookingService) -> None:
     async with scope.transaction():
         await bookings.services.update([UpdateService(id=shop.haircut.id, is_active=False)])
     with pytest.raises(NotFound, match="service"):

@@ -1,0 +1,20 @@
+"""Fixtures of the booking tests that need a database."""
+
+import pytest
+
+from core.container import Scope
+from modules.booking import BookingService
+
+from .shop import Shop, open_shop
+
+
+@pytest.fixture
+async def shop(scope: Scope) -> Shop:
+    """A small shop."""
+    return await open_shop(scope)
+
+
+@pytest.fixture
+def bookings(scope: Scope) -> BookingService:
+    """The service, on the test's scope."""
+    return scope.resolve(BookingService)
