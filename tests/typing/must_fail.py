@@ -1,0 +1,81 @@
+"""Wrong uses: the type checker must refuse each line that names a rule, and no other."""
+
+from datetime import timedelta
+
+from core.container import Scope
+from core.workflow import StepContext, StepResponse, step, workflow
+from tests.core.repository.shop import CreateMaker, CreateToy, ShopService, Toy, UpdateMaker, UpdateToy
+
+from .steps import Order, Receipt, create_order, find_order, order, print_receipt, tick
+
+
+async def body_of_a_workflow() -> None:
+    await create_order()  # error: reportCallIssue
+    await create_order(1)  # error: reportArgumentType
+    await create_order("a", "b")  # error: reportCallIssue
+    await create_order("a", notes="b")  # error: reportCallIssue
+    await print_receipt("a")  # error: reportArgumentType
+    await print_receipt(create_order("a"))  # error: reportArgumentType
+    wrong: Receipt = await create_order("a")  # error: reportAssignmentType
+    response: StepResponse[Order, int] = await create_order("a")  # error: reportAssignmentType
+    not_none: Order = await find_order("a")  # error: reportAssignmentType
+    unawaited: str = create_order("a").id  # error: reportAttributeAccessIssue
+    print(wrong, response, not_none, unawaited)
+
+
+async def caller_of_a_workflow(scope: Scope) -> None:
+    await order.run(scope)  # error: reportCallIssue
+    await order.run(scope, 1)  # error: reportArgumentType
+    await order.run("a", "a")  # error: reportArgumentType
+    await order.run(scope, data="a")  # error: reportCallIssue
+    await order.run(scope, "a", "k")  # error: reportCallIssue
+    await order.run(scope, "a", key=1)  # error: reportArgumentType
+    await order.run(scope, "a", wait=1)  # error: reportArgumentType
+    await tick.run(scope, timedelta())  # error: reportArgumentType
+    number: int = await order.run(scope, "a")  # error: reportAssignmentType
+    print(number)
+
+
+@step("step-without-context")  # error: reportArgumentType
+async def without_context() -> None: ...
+
+
+@step("step-that-is-not-async")  # error: reportArgumentType
+def not_async(ctx: StepContext) -> int:
+    return 1
+
+
+@step("take")
+async def take(ctx: StepContext, id: str) -> StepResponse[Order, int]:
+    return StepResponse(id, compensate_with=1)  # error: reportReturnType
+
+
+@take.compensate  # error: reportArgumentType
+async def give_back(ctx: StepContext, id: str) -> None: ...
+
+
+@print_receipt.compensate  # error: reportArgumentType
+async def tear_up_nothing(ctx: StepContext) -> None: ...
+
+
+@find_order.compensate  # error: reportAttributeAccessIssue
+async def lose(ctx: StepContext, found: Order | None) -> None: ...
+
+
+@workflow("two", version=1)  # error: reportArgumentType
+async def two_arguments(a: str, b: str) -> None: ...
+
+
+@workflow("no-version")  # error: reportCallIssue
+async def no_version(data: str) -> None: ...
+
+
+async def service(shop: ShopService) -> None:
+    await shop.toys.create(CreateToy())  # error: reportArgumentType
+    await shop.toys.create([CreateMaker(name="m")])  # error: reportArgumentType
+    await shop.toys.create([UpdateToy(id="a")])  # error: reportArgumentType
+    await shop.toys.update([UpdateMaker(id="a")])  # error: reportArgumentType
+    await shop.toys.list(limit=3)  # error: reportCallIssue
+    await shop.catalogue.create([CreateToy()])  # error: reportAttributeAccessIssue
+    toys: Toy = await shop.toys.list()  # error: reportAssignmentType
+    print(toys)

@@ -1,0 +1,63 @@
+"""What the type checker knows of right uses."""
+
+from datetime import timedelta
+from typing import assert_type
+
+from core.container import Scope
+from core.repository import Reader, Repository
+from core.workflow import ReadStep, Step, StepContext, Workflow
+from core.workflow.call import Call
+from tests.core.repository.shop import (
+    TOY,
+    CreateToy,
+    ShopService,
+    Toy,
+    ToyName,
+    UpdateToy,
+)
+
+from .steps import Order, Receipt, create_order, find_order, order, print_receipt, tick
+
+
+async def body_of_a_workflow() -> None:
+    assert_type(create_order("a"), Call[Order])
+    assert_type(await create_order("a"), Order)
+    assert_type(await create_order(id="a", note="b"), Order)
+    assert_type(await print_receipt(await create_order("a")), Receipt)
+    assert_type(await find_order("a"), Order | None)
+
+
+async def caller_of_a_workflow(scope: Scope) -> None:
+    assert_type(order, Workflow[str, Receipt])
+    assert_type(await order.run(scope, "a"), Receipt)
+    wait = timedelta(seconds=1)
+    assert_type(await order.run(scope, "a", key="k", wait=wait, context={"actor": "jo"}), Receipt)
+    assert_type(await tick.run(scope, None), list[int])
+
+
+def read(reading: ReadStep[..., Order | None]) -> None: ...
+
+
+def write(writing: Step[..., Receipt, Receipt]) -> None: ...
+
+
+def kinds_of_steps() -> None:
+    read(find_order)
+    write(print_receipt)
+
+
+async def step(ctx: StepContext) -> None:
+    assert_type(ctx.resolve(ShopService), ShopService)
+    assert_type(ctx.token, str)
+
+
+async def service(shop: ShopService) -> None:
+    assert_type(TOY.repository(), Repository[Toy, CreateToy, UpdateToy])
+    assert_type(shop.catalogue, Reader[Toy])
+    assert_type(await shop.toys.create([CreateToy(name="Bear")]), list[Toy])
+    assert_type(await shop.toys.update([UpdateToy(id="toy_1", price=5)]), list[Toy])
+    assert_type(await shop.toys.upsert([CreateToy(), UpdateToy(id="toy_1")]), list[Toy])
+    assert_type(await shop.toys.retrieve("toy_1"), Toy)
+    assert_type(await shop.toys.list({"price": {"$lt": 5}}, order={"name": "asc"}, take=3), list[Toy])
+    assert_type(await shop.toys.list(select=ToyName), list[ToyName])
+    assert_type(await shop.toys.list_and_count(), tuple[list[Toy], int])

@@ -1,0 +1,38 @@
+"""The public API is typed, and wrong uses of it are refused."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+MARK = re.compile(r"# error: (\w+)$")
+
+
+def complaints(folder: Path, *names: str) -> set[tuple[str, int, str]]:
+    """File, line and rule of everything that the checker says; a configuration of its own, as ours leaves one out."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["basedpyright"]
+    del settings["exclude"]
+    settings |= {"include": [str(HERE / name) for name in names], "extraPaths": [str(ROOT)]}
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    checker = Path(sys.executable).with_name("basedpyright")
+    command = [checker, "--outputjson", "--project", folder, "--pythonpath", sys.executable]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return {
+        (Path(found["file"]).name, found["range"]["start"]["line"] + 1, found.get("rule", found["message"]))
+        for found in json.loads(result.stdout)["generalDiagnostics"]
+    }
+
+
+def test_right_uses_pass_and_of_the_wrong_ones_exactly_the_marked_lines_fail(tmp_path: Path):
+    lines = enumerate((HERE / "must_fail.py").read_text().splitlines(), start=1)
+    marked = {("must_fail.py", number, mark[1]) for number, line in lines if (mark := MARK.search(line))}
+
+    found = complaints(tmp_path, "must_pass.py", "must_fail.py")
+
+    assert len(marked) > 30
+    assert marked <= found
+    assert {(file, line) for file, line, _ in found} == {(file, line) for file, line, _ in marked}
