@@ -4,7 +4,7 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, LiteralString
@@ -53,7 +53,7 @@ class DatabaseServer:
     def __init__(self, url: str, *, folder: Path) -> None:
         self.url = url
         place = f"{socket.gethostname()}:{folder.resolve()}"
-        self._prefix = f"{PREFIX}_{hashlib.sha256(os.fsencode(place)).hexdigest()[:8]}"
+        self._prefix = f"{PREFIX}_{_digest([os.fsencode(place)])}"
         """Several machines and checkouts may share a server."""
         self._made = 0
         self._reused: dict[str, TemporaryDatabase] = {}
@@ -85,24 +85,29 @@ class DatabaseServer:
 
     def copy_template(self, name: str, branches: Sequence[Branch]) -> None:
         """Make the database `name` from the template of these branches, which is built if missing."""
-        template = f"{self._prefix}_template_{_digest(branches)}"
+        kind = f"{self._prefix}_template_{_digest(branch.name.encode() for branch in branches)}"
+        template = f"{kind}_{_digest(_files(branches))}"
         with self.connect() as connection, _alone(connection, self._prefix):
-            if not _exists(connection, template):
-                self.sweep()
+            self._sweep()
+            if not self.databases(template):
                 draft = f"{self._prefix}_draft"
+                for old in (draft, *self.databases(kind)):
+                    self.drop(old)
                 _run(connection, "CREATE DATABASE {} TEMPLATE template0", draft)
                 Migrations(self.url_of(draft), branches, report=lambda _line: None).upgrade()
                 _run(connection, "ALTER DATABASE {} RENAME TO {}", draft, template)
             _run(connection, "CREATE DATABASE {} TEMPLATE {}", name, template)
 
-    def sweep(self) -> None:
-        """Drop the templates, and what killed test runs left behind."""
+    def databases(self, start: str = "") -> list[str]:
+        """Return the names of this folder's databases, templates included."""
         with self.connect() as connection:
-            names = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [self._prefix])
-            for (name,) in names.fetchall():
-                maker = name.removeprefix(self._prefix).split("_")[1]
-                if not (maker.isdigit() and is_alive(int(maker))):
-                    self.drop(name)
+            query = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
+            return [name for (name,) in connection.execute(query, [start or self._prefix])]
+
+    def drop_all(self) -> None:
+        """Drop every database of this folder, also those in use."""
+        for name in self.databases():
+            self.drop(name)
 
     def drop(self, name: str) -> None:
         """Drop a database, whoever is connected to it."""
@@ -112,6 +117,13 @@ class DatabaseServer:
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """Connect in autocommit mode; a `with` block closes the connection."""
         return psycopg.connect(self.url_of(database), autocommit=True)
+
+    def _sweep(self) -> None:
+        """Drop what killed test runs left behind."""
+        for name in self.databases():
+            maker = name.removeprefix(self._prefix).split("_")[1]
+            if maker.isdigit() and not is_alive(int(maker)):
+                self.drop(name)
 
 
 class TemporaryDatabase:
@@ -150,18 +162,19 @@ class TemporaryDatabase:
         self._server.drop(self._name)
 
 
-def _digest(branches: Sequence[Branch]) -> str:
-    files = [path for branch in branches for path in sorted(branch.folder.glob("*.py"))]
-    content = b"".join(os.fsencode(path.name) + path.read_bytes() for path in files)
-    return hashlib.sha256(content).hexdigest()[:16]
+def _digest(parts: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:8]
+
+
+def _files(branches: Sequence[Branch]) -> Generator[bytes]:
+    for branch in branches:
+        for path in sorted(branch.folder.glob("*.py")):
+            yield os.fsencode(path.name)
+            yield path.read_bytes()
 
 
 def _run(connection: psycopg.Connection, statement: LiteralString, *names: str) -> None:
     connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
-
-
-def _exists(connection: psycopg.Connection, name: str) -> bool:
-    return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
 
 
 def _fingerprint(connection: psycopg.Connection) -> list[Any]:

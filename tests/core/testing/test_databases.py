@@ -109,9 +109,7 @@ def test_a_dropped_database_is_gone_whoever_uses_it(database_server: DatabaseSer
         psycopg.connect(database.url)
 
 
-def test_the_databases_of_a_killed_test_run_are_swept_when_a_template_is_built(
-    database_server: DatabaseServer, tmp_path: Path
-):
+def test_the_databases_of_a_killed_test_run_are_swept_by_the_next(database_server: DatabaseServer, tmp_path: Path):
     code = "import sys, os, signal; from pathlib import Path; from core.testing import DatabaseServer\n"
     code += "print(DatabaseServer(sys.argv[1], folder=Path(sys.argv[2])).create().url, flush=True)\n"
     code += "os.kill(os.getpid(), signal.SIGKILL)"
@@ -128,6 +126,27 @@ def test_the_databases_of_a_killed_test_run_are_swept_when_a_template_is_built(
     with pytest.raises(psycopg.OperationalError, match="does not exist"):
         psycopg.connect(left)
     assert value(kept, "SELECT 1") == value(new, "SELECT 1")
-    kept.drop()
-    new.drop()
-    server.sweep()
+    server.drop_all()
+
+
+def test_a_template_is_built_once_for_its_migrations(database_server: DatabaseServer, tmp_path: Path):
+    server = DatabaseServer(database_server.url, folder=tmp_path)
+    toys = write_branch(tmp_path, TOY)
+
+    def templates() -> set[str]:
+        return {name for name in server.databases() if "template" in name}
+
+    server.create(CORE)
+    server.create([toys])
+    first = templates()
+    server.create([toys])
+    server.create(CORE)
+    assert templates() == first
+    assert len(first) == 2
+
+    (toys.folder / "0001_step.py").write_text((toys.folder / "0001_step.py").read_text() + "# changed")
+    server.create([toys])
+
+    assert len(templates()) == 2
+    assert len(templates() & first) == 1
+    server.drop_all()
