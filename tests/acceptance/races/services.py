@@ -1,4 +1,4 @@
-"""Booking services that a race is run with: one with short holds, and three that are broken on purpose."""
+"""Booking services that a race is run with: one with short holds, and others that are broken on purpose."""
 
 import random
 from datetime import timedelta
@@ -59,7 +59,7 @@ class ShortHoldsWithoutClaims(ShortHolds, WithoutClaims):
     """Both."""
 
 
-class ClaimsBeforeRow(BookingService):
+class ShortHoldsClaimsFirst(ShortHolds):
     """Locks the claims of a booking before its row where a workflow locks it first."""
 
     async def lock_booking(self, booking_id: str) -> Booking:

@@ -18,6 +18,7 @@ async def test_of_50_equal_holds_at_once_exactly_one_wins(course: Course) -> Non
         for number in range(EQUAL_ROUNDS):
             assert await equal_holds(pool, shop, number) == {(201, None): 1, (409, "slot_unavailable"): EQUAL - 1}
     assert course.witness.violations() == []
+    assert course.failures == []
 
 
 async def test_unequal_overlapping_holds_on_an_empty_day_never_overlap(course: Course, dice: random.Random) -> None:
@@ -27,6 +28,7 @@ async def test_unequal_overlapping_holds_on_an_empty_day_never_overlap(course: C
             answers = await unequal_holds(pool, shop, day, dice)
             assert {201} < set(answers) <= {201, 409}
             assert course.witness.violations() == []
+    assert course.failures == []
 
 
 async def test_without_claims_more_than_one_of_equal_holds_wins(course: Course) -> None:
