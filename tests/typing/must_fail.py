@@ -19,8 +19,8 @@ async def body_of_a_workflow() -> None:
     wrong: Receipt = await create_order("a")  # error: reportAssignmentType
     response: StepResponse[Order, int] = await create_order("a")  # error: reportAssignmentType
     not_none: Order = await find_order("a")  # error: reportAssignmentType
-    unawaited: str = create_order("a").id  # error: reportAttributeAccessIssue
-    print(wrong, response, not_none, unawaited)
+    print(create_order("a").id)  # error: reportAttributeAccessIssue
+    print(wrong, response, not_none)
 
 
 async def caller_of_a_workflow(scope: Scope) -> None:
