@@ -56,7 +56,7 @@ class DatabaseServer:
         self._prefix = f"{PREFIX}_{_digest([os.fsencode(place)])}"
         """Several machines and checkouts may share a server."""
         self._made = 0
-        self._reused: dict[str, TemporaryDatabase] = {}
+        self._reused: dict[tuple[Path, ...], TemporaryDatabase] = {}
 
     def url_of(self, database: str) -> str:
         """Return the URL of a database on this server."""
@@ -71,12 +71,12 @@ class DatabaseServer:
 
     def reuse(self, branches: Sequence[Branch]) -> "TemporaryDatabase":
         """Return this process's database with these branches migrated, without rows."""
-        names = ",".join(branch.name for branch in branches)
-        if names in self._reused:
-            self._reused[names].empty()
+        folders = tuple(branch.folder for branch in branches)
+        if folders in self._reused:
+            self._reused[folders].empty()
         else:
-            self._reused[names] = self.create(branches)
-        return self._reused[names]
+            self._reused[folders] = self.create(branches)
+        return self._reused[folders]
 
     def close(self) -> None:
         """Drop the reused databases."""
@@ -152,6 +152,9 @@ class TemporaryDatabase:
         with self._server.connect(self._name) as connection:
             while connection.execute(DISCONNECT).fetchone() != (0,):
                 time.sleep(POLL_SECONDS)
+            if not self._branches:
+                connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+                return
             if _fingerprint(connection) == self._fingerprint:
                 connection.execute(EMPTY)
                 return

@@ -65,11 +65,9 @@ def core_database_url(database_server: DatabaseServer) -> str:
 
 
 @pytest.fixture
-def empty_database_url(database_server: DatabaseServer) -> Generator[str]:
+def empty_database_url(database_server: DatabaseServer) -> str:
     """The URL of a database without any table."""
-    database = database_server.create()
-    yield database.url
-    database.drop()
+    return database_server.reuse([]).url
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_a_database_with_changed_tables_is_made_anew(database_server: DatabaseSe
 
 
 def test_numbers_start_again(database_server: DatabaseServer):
-    database = database_server.create()
+    database = database_server.reuse([])
     run(database, "CREATE TABLE toy (number int GENERATED ALWAYS AS IDENTITY)")
     run(database, "INSERT INTO toy DEFAULT VALUES")
     run(database, EMPTY)
@@ -73,11 +73,10 @@ def test_numbers_start_again(database_server: DatabaseServer):
     run(database, "INSERT INTO toy DEFAULT VALUES")
 
     assert value(database, "SELECT array_agg(number) FROM toy") == [1]
-    database.drop()
 
 
 def test_rows_go_whatever_triggers_and_references_say(database_server: DatabaseServer):
-    database = database_server.create()
+    database = database_server.reuse([])
     run(database, "CREATE TABLE maker (id int PRIMARY KEY); CREATE TABLE toy (maker_id int REFERENCES maker)")
     run(database, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no''; END'")
     run(database, "CREATE TRIGGER refuse BEFORE DELETE ON toy FOR EACH ROW EXECUTE FUNCTION refuse()")
@@ -86,7 +85,6 @@ def test_rows_go_whatever_triggers_and_references_say(database_server: DatabaseS
     run(database, EMPTY)
 
     assert value(database, "SELECT (SELECT count(*) FROM maker) + (SELECT count(*) FROM toy)") == 0
-    database.drop()
 
 
 def test_whoever_is_still_connected_is_thrown_out(database_server: DatabaseServer):
