@@ -64,6 +64,9 @@ class Scope:
         """Who asks, the request id, the locale: stored with every run that starts here."""
         self.replayed = False
         """Whether the last workflow run from here answered from an earlier run with the same key."""
+        self.key_prefix = ""
+        """In an external step its token: workflows that it runs are keyed by it, so that a repetition finds them."""
+        self._runs = 0
         self._instances: dict[type[Any], Any] = {}
         self._clean_ups = AsyncExitStack()
 
@@ -85,6 +88,13 @@ class Scope:
             if clean_up is not None:
                 self._clean_ups.push_async_callback(clean_up, self._instances[key])
         return cast("T", self._instances[key])
+
+    def key_of_run(self, key: str | None) -> str | None:
+        """Return the idempotency key of a run that starts here: in an external step its number stands in for one."""
+        if not self.key_prefix:
+            return key
+        self._runs += 1
+        return f"{self.key_prefix}/{self._runs}" if key is None else f"{self.key_prefix}/key:{key}"
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction that commits at the end of the block, or join the open one."""

@@ -44,6 +44,8 @@ class HoldfastError(Exception):
         self.data = data
         self.replayed = False
         """True when this is the remembered outcome of an earlier call with the same idempotency key."""
+        self.siblings: list[HoldfastError] = []
+        """What else failed in the same `parallel`."""
         super().__init__(self.detail)
 
     @classmethod

@@ -84,6 +84,13 @@ class Transaction:
         finally:
             await self._release()
 
+    async def discard(self) -> None:
+        """Throw the connection away with all that was done on it, no-op when ended."""
+        if not self._ended:
+            self._ended = True
+            await self._connection.invalidate()
+            await self._connection.close()
+
     async def _release(self) -> None:
         # SQLAlchemy does not see what psycopg saw: a dead connection must not go back into the pool.
         if self._driver.closed and not self._connection.invalidated:

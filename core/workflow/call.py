@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Generator
 from types import CodeType, FrameType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
+import msgspec
 import structlog
 
 from .errors import CallNotAwaited, ForeignAwait, StepOutsideBody
@@ -26,6 +27,9 @@ log = structlog.get_logger("holdfast.workflow")
 class Call(Generic[R_co]):
     """One engine call: awaitable once, in a body, and not a coroutine."""
 
+    nested = ""
+    """How the paths of journal entries that belong to this call continue after its own path."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self._awaited = False
@@ -37,11 +41,24 @@ class Call(Generic[R_co]):
         body = Body.running
         if body is None:
             raise StepOutsideBody(f"{self.name} was awaited outside of a workflow body")
+        self.take()
+        return (yield self)
+
+    def take(self) -> None:
+        """Mark the call as used, by an await or as a branch of a `parallel`; raises `StepOutsideBody`."""
         if self._awaited:
             raise StepOutsideBody(f"{self.name} was awaited a second time")
         self._awaited = True
-        body.made.pop(id(self), None)
-        return (yield self)
+        if Body.running is not None:
+            Body.running.made.pop(id(self), None)
+
+
+class Line(msgspec.Struct, frozen=True):
+    """What a body logged."""
+
+    level: str
+    event: str
+    fields: dict[str, Any]
 
 
 class Finished:
@@ -60,6 +77,8 @@ class Body:
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._coroutine = coroutine
         self.made: dict[int, Call[Any]] = {}
+        self.lines: list[Line] = []
+        """What the body has logged since it went on last."""
 
     def advance(self, value: Any, error: BaseException | None) -> "Call[Any] | Finished":
         """Send a value or an error in, run to the next call or the end.
@@ -81,6 +100,7 @@ class Body:
 
     def _step(self, value: Any, error: BaseException | None) -> object:
         Body.running = self
+        self.lines = []
         try:
             if error is None:
                 return _without_task(self._coroutine.send, value)

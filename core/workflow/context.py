@@ -29,6 +29,11 @@ class StepContext:
         return f"{self.run_id}:{self.path}"
 
     @property
+    def done_token(self) -> str:
+        """In a compensation: the token that the step had which is being undone."""
+        return self.token.removesuffix(":undo")
+
+    @property
     def context(self) -> Mapping[str, str]:
         """Who asked, the request id, the locale: what `run(..., context=...)` stored with the run."""
         return self.scope.context

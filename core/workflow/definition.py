@@ -7,6 +7,7 @@ from inspect import signature
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from ..errors import ConfigurationError
+from .call import Call
 from .step import return_type
 
 D = TypeVar("D")
@@ -28,6 +29,10 @@ class Definition(Generic[D, R]):
         self.retention = retention
         self.__doc__ = body.__doc__
 
+    def __call__(self, data: D, /) -> Call[R]:
+        """Call this workflow as a child, in the run and the journal of the workflow that awaits it."""
+        return ChildCall(self, data)
+
     @cached_property
     def types(self) -> tuple[Any, Any]:
         """The types of the argument and of the result, from the annotations."""
@@ -41,3 +46,14 @@ class Definition(Generic[D, R]):
     def kept_for(self, *, keyed: bool) -> timedelta:
         """How long a finished run stays: a keyed one at least 24 hours, so that its key is remembered."""
         return max(self.retention, KEYED_RETENTION) if keyed else self.retention
+
+
+class ChildCall(Call[R]):
+    """A workflow called in the body of another one."""
+
+    nested = "."
+
+    def __init__(self, definition: Definition[Any, R], data: object) -> None:
+        super().__init__(f"workflow {definition.id}")
+        self.definition = definition
+        self.data = data

@@ -53,7 +53,7 @@ class WorkflowEngine:
         if self._closing:
             raise Busy("this process is shutting down")
         scope.replayed = False
-        task = self._start(definition, scope, data, key, wait, context)
+        task = self._start(definition, scope, data, scope.key_of_run(key), wait, context)
         done, _ = await asyncio.wait([task], timeout=wait.total_seconds())
         if not done:
             raise RunInProgress(f"{definition.id} takes longer than {wait}: it goes on", run_id=task.get_name())

@@ -36,6 +36,20 @@ class PermanentFailure(HoldfastError):
     code = "permanent_failure"
 
 
+class StepTimedOut(HoldfastError, TimeoutError):
+    """The step took longer than its time-out and was interrupted."""
+
+    code = "step_timed_out"
+    status = 504
+    retryable = True
+
+
+class SiblingFailed(HoldfastError):
+    """Another branch of the same `parallel` failed, so this one was stopped."""
+
+    code = "sibling_failed"
+
+
 class UnstorableResult(HoldfastError):
     """A value cannot be kept in the journal: a foreign type, a NUL character, a lone surrogate."""
 
@@ -101,6 +115,10 @@ class CommitFailed(ControlFlow):
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
         self.cause = cause
+
+
+class Stopped(ControlFlow):
+    """This branch of a `parallel` does not go on, because another one failed."""
 
 
 class Decided(ControlFlow):

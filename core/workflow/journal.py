@@ -62,8 +62,9 @@ class Undo(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the journal says of one engine call: `value` or `error`, and the compensation that it owes.
 
-    `kind` is that of the step, or `undo` (of the step at the path before `:undo`), or `failure`: the error that ended
-    the body, at path `0`, with the list of undos as it stood then.
+    `kind` is that of the step; `value`, `hook`, `child` or `parallel`; `begun` (an external step at the path before
+    `:begun` is about to be called); `undo` (of the step at the path before `:undo`); or `failure`: the error that ended
+    a body, at path `0` or at that of the child, with the list of undos as it stood then.
     """
 
     path: str
@@ -77,6 +78,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: ErrorData | None = None
     undo: Undo | None = None
     undos: list[Undo] = []
+    input: Raw = NULL
 
 
 class RunRow(msgspec.Struct, frozen=True):
@@ -159,6 +161,16 @@ def _values(change: Change, entries: list[Entry]) -> dict[str, Any]:
         if values[name] is not None:
             values[name] = values[name].decode()
     return {**values, "entries": msgspec.json.encode(entries).decode()}
+
+
+def begun_path(path: str) -> str:
+    """Return where it stands that the external step at `path` is about to be called."""
+    return f"{path}:begun"
+
+
+def undo_path(path: str) -> str:
+    """Return where it stands how the undo of the step at `path` ended."""
+    return f"{path}:undo"
 
 
 def path_order(path: str) -> list[int]:

@@ -1,19 +1,36 @@
 """What is known of one run: its row as far as stored, its journal as far as written, and what waits to be."""
 
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from ..container import Container
 from ..db import Session, Transaction, connection_lost
 from ..errors import HoldfastError, InvalidData, OutcomeUnknown
 from ..ids import new_id
+from .call import Line
 from .codec import ErrorData, decode, encode, error_data, hash_of, restore_error
 from .definition import Definition
-from .errors import CommitFailed, UnstorableResult, WorkflowFailed
-from .journal import FAILURE_PATH, Change, Entry, RunRow, Undo, advance_run, insert_run, path_order, read_entries
+from .errors import CommitFailed, Decided, UnstorableResult, WorkflowFailed
+from .journal import (
+    FAILURE_PATH,
+    Change,
+    Entry,
+    RunRow,
+    Undo,
+    advance_run,
+    find_by_key,
+    insert_run,
+    path_order,
+    read_entries,
+    undo_path,
+)
+from .log import write
 
 
 class Record:
@@ -43,6 +60,12 @@ class Record:
         """What the stored row says; None while there is no row."""
         self.recorded: dict[str, Entry] = {}
         self.pending: list[Entry] = []
+        """Outcomes that no transaction carries yet: the next flush writes them, whatever it is for."""
+        self.lines: list[tuple[str, list[Line]]] = []
+        """What bodies have logged, each with the path of the next call: written when that is durable."""
+        self.key_checked = key is None
+        # Lanes take turns: what one of them has journaled is durable before another one builds on it.
+        self._turn = asyncio.Lock()
 
     def argument(self) -> Any:
         """Return the argument of the body, a fresh copy at each call; `InvalidData` if it has another type."""
@@ -62,10 +85,24 @@ class Record:
         """Whether the finished run is to be kept at all."""
         return self.key is not None or self.definition.retention > timedelta(0)
 
-    def owed(self) -> list[Undo]:
-        """Return the compensations of the steps done so far, latest path first."""
-        entries = [*self.recorded.values(), *self.pending]
-        undos = [entry.undo for entry in entries if entry.undo is not None]
+    def entries(self, unwritten: Iterable[Entry] = ()) -> dict[str, Entry]:
+        """Return what is known by path: recorded, pending, and `unwritten` of a transaction that is still open."""
+        return {**self.recorded, **{entry.path: entry for entry in [*self.pending, *unwritten]}}
+
+    def owed(self, prefix: str = "", unwritten: Iterable[Entry] = ()) -> list[Undo]:
+        """Return the undos of what was done under `prefix` and not undone yet, latest path first.
+
+        An external step that has begun and of whose outcome nothing is known counts as done.
+        """
+        entries = self.entries(unwritten)
+        undos = [
+            entry.undo
+            for entry in entries.values()
+            if entry.undo is not None
+            and entry.undo.path.startswith(prefix)
+            and undo_path(entry.undo.path) not in entries
+            and (entry.kind != "begun" or entry.undo.path not in entries)
+        ]
         return sorted(undos, key=lambda undo: path_order(undo.path), reverse=True)
 
     def running(self) -> Change:
@@ -76,8 +113,11 @@ class Record:
         """Return the change of a flush after which compensations are owed."""
         return Change(status="compensating", owner=self.owner, key=self.key)
 
-    def failed(self, status: str, error: ErrorData) -> Change:
+    def failed(self, error: ErrorData, unwritten: Iterable[Entry] = ()) -> Change:
         """Return the change of the last flush of a run that failed; the key goes if the error is not remembered."""
+        undos = [entry for entry in self.entries(unwritten).values() if entry.kind == "undo"]
+        undone = all(undo.error is None for undo in undos)
+        status = "failed" if not undos else "compensated" if undone else "compensation_failed"
         change = self.ended(status, error=msgspec.json.encode(error))
         if not restore_error(error).remembered:
             change.key = None
@@ -111,23 +151,71 @@ class Record:
         except Exception as error:
             raise CommitFailed(error) from error
 
-    async def commit(self, transaction: Transaction, change: Change) -> None:
-        """Flush all pending entries and `change` as the last statement of `transaction`, and commit.
+    async def commit(self, transaction: Transaction, change: Change, own: Iterable[Entry] = ()) -> None:
+        """Flush all pending entries, the transaction's `own` and `change` as its last statement, and commit.
 
         Raises `CommitFailed`, or `Fenced`; the transaction is over either way.
         """
         try:
-            await self._flush(transaction, change)
-            await transaction.commit()
+            async with self._turn:
+                await self._commit(transaction, change, own)
         except Exception as error:
             await transaction.rollback()
             raise CommitFailed(error) from error
         except BaseException:
             await transaction.rollback()
             raise
-        self.recorded.update({entry.path: entry for entry in self.pending})
-        self.pending = []
+        self.write_log()
+
+    async def _commit(self, transaction: Transaction, change: Change, own: Iterable[Entry]) -> None:
+        batch = len(self.pending)
+        entries = [*self.pending, *own]
+        await self._flush(transaction, change, entries)
+        await transaction.commit()
+        self.recorded.update({entry.path: entry for entry in entries})
+        del self.pending[:batch]
         self.status = change.status
+
+    def entry(self, path: str, step: str, kind: str, given: bytes = b"") -> Entry:
+        """Return an entry without an outcome."""
+        return Entry(
+            path=path,
+            step=step,
+            kind=kind,
+            input_hash=hash_of(given).hex() if given else "",
+            ended_at=self.created_at,
+            duration_ms=0,
+        )
+
+    def failure(self, entry: Entry, error: ErrorData, owed: list[Undo]) -> Entry:
+        """Return the entry of a body that ended with `error` and owes these undos."""
+        return structs.replace(entry, kind="failure", error=error, undos=owed, ended_at=self.container.clock.now())
+
+    def timed(self, entry: Entry, started: float) -> Entry:
+        """Return `entry` as ended now; `started` is a reading of `perf_counter`."""
+        took = (time.perf_counter() - started) * 1000
+        return structs.replace(entry, ended_at=self.container.clock.now(), duration_ms=round(took, 3))
+
+    def write_log(self, *, everything: bool = False) -> None:
+        """Pass on what bodies have logged before calls that are durable now."""
+        ready = [(path, lines) for path, lines in self.lines if everything or path in self.recorded]
+        for said in ready:
+            self.lines.remove(said)
+            write(said[1], run_id=self.run_id, workflow=self.definition.id)
+
+    async def check_key(self, session: Session) -> None:
+        """Before the first call takes effect: raise `Decided` if another run owns our key."""
+        if not self.key_checked:
+            await self.look_key_up(session)
+            self.key_checked = True
+
+    async def look_key_up(self, session: Session) -> None:
+        """Raise `Decided` if we have no row and another run owns our key."""
+        if self.key is None or self.stored:
+            return
+        run_id = await find_by_key(session, self.definition.id, self.key)
+        if run_id is not None:
+            raise Decided(run_id)
 
     async def commit_bare(self, transaction: Transaction) -> None:
         """Commit a run that is not kept: it writes no row at all, so a lost connection is an `OutcomeUnknown`."""
@@ -138,9 +226,9 @@ class Record:
                 raise OutcomeUnknown from error
             raise CommitFailed(error) from error
 
-    async def _flush(self, transaction: Transaction, change: Change) -> None:
+    async def _flush(self, transaction: Transaction, change: Change, entries: list[Entry]) -> None:
         if self.status is not None:
-            await advance_run(transaction, self.run_id, self.epoch, self.status, change, self.pending)
+            await advance_run(transaction, self.run_id, self.epoch, self.status, change, entries)
             return
         fixed = {
             "id": self.run_id,
@@ -151,10 +239,13 @@ class Record:
             "context": msgspec.json.encode(self.context).decode(),
             "created_at": self.created_at,
         }
-        await insert_run(transaction, fixed, change, self.pending)
+        await insert_run(transaction, fixed, change, entries)
 
     async def adopt(self, session: Session, row: RunRow | None) -> None:
         """Take over what the database knows of this run, dropping what had not become durable."""
         self.pending = []
+        self.key_checked = self.key is None or row is not None
         self.recorded = {} if row is None else await read_entries(session, row)
+        self.write_log()
+        self.lines = []
         self.status = None if row is None else row.status

@@ -1,6 +1,8 @@
 """Steps: the only places of a workflow where something happens."""
 
+import copy
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from functools import cached_property
 from typing import (
     Any,
@@ -8,6 +10,7 @@ from typing import (
     Generic,
     Literal,
     ParamSpec,
+    Self,
     TypeVar,
     get_args,
     get_origin,
@@ -18,6 +21,7 @@ from typing import (
 from ..errors import ConfigurationError
 from .call import Call
 from .context import StepContext
+from .retry import TRANSIENT, Retry
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,10 +29,10 @@ U = TypeVar("U")
 T = TypeVar("T")
 
 Compensation = Callable[[StepContext, U], Coroutine[Any, Any, None]]
-Kind = Literal["transactional", "read"]
+Kind = Literal["transactional", "read", "external"]
 
-STEP_ATTEMPTS = 5
-"""Immediate attempts of a transactional step or undo on a serialization failure or a deadlock."""
+EXTERNAL_RETRY = Retry()
+EXTERNAL_TIMEOUT = timedelta(seconds=30)
 
 
 class StepResponse(Generic[R, U]):
@@ -47,22 +51,56 @@ class StepCall(Call[R]):
         self.step = step
         self.args = args
         self.kwargs = kwargs
+        self.nested = ":begun" if step.kind == "external" else ""
 
 
 class AnyStep(Generic[P, R, U]):
     """What all kinds of step have in common: calling one makes a call to be awaited in a body."""
 
     kind: Kind = "transactional"
+    retry = TRANSIENT
+    timeout: timedelta | None = None
 
-    def __init__(self, id: str, fn: Callable[..., Coroutine[Any, Any, R | StepResponse[R, U]]]) -> None:
+    def __init__(
+        self,
+        id: str,
+        fn: Callable[..., Coroutine[Any, Any, R | StepResponse[R, U]]],
+        retry: Retry | None = None,
+        timeout: timedelta | None = None,
+    ) -> None:
         self.id = id
         self.fn = fn
-        self.undo: Compensation[Any] | None = None
+        self.origin = self
+        """The step as it was defined; options make copies of it."""
+        self._undo: Compensation[Any] | None = None
+        self._set(retry, timeout)
         self.__doc__ = fn.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Make the call; it takes effect when the body awaits it."""
         return StepCall(self, args, kwargs)
+
+    def with_options(self, *, retry: Retry | None = None, timeout: timedelta | None = None) -> Self:
+        """Return this step with other options: `await charge.with_options(timeout=...)(order)`."""
+        changed = copy.copy(self)
+        changed._set(retry, timeout)
+        return changed
+
+    def _set(self, retry: Retry | None, timeout: timedelta | None) -> None:
+        if retry is not None:
+            self.retry = retry
+        if timeout is not None:
+            self.timeout = timeout
+
+    @property
+    def undo(self) -> Compensation[Any] | None:
+        """The compensation, if there is one."""
+        return self.origin._undo
+
+    def _compensate_by(self, fn: Compensation[Any]) -> None:
+        if self.origin._undo is not None:
+            raise ConfigurationError(f"step {self.id} has a compensation already")
+        self.origin._undo = fn
 
     @cached_property
     def types(self) -> tuple[Any, Any]:
@@ -79,9 +117,23 @@ class Step(AnyStep[P, R, U]):
 
     def compensate(self, fn: Compensation[U]) -> Compensation[U]:
         """Undo this step by `fn(ctx, compensate_with)` when a later part of the run fails."""
-        if self.undo is not None:
-            raise ConfigurationError(f"step {self.id} has a compensation already")
-        self.undo = fn
+        self._compensate_by(fn)
+        return fn
+
+
+class ExternalStep(AnyStep[P, R, U]):
+    """A step that acts on the outside: in no transaction, at least once, and always with the same `ctx.token`."""
+
+    kind = "external"
+    retry = EXTERNAL_RETRY
+    timeout = EXTERNAL_TIMEOUT
+
+    def compensate(self, fn: Compensation[U | None]) -> Compensation[U | None]:
+        """Undo this step by `fn(ctx, compensate_with)` when a later part of the run fails.
+
+        The argument is None when nobody knows whether the step took effect: then ask by `ctx.done_token`.
+        """
+        self._compensate_by(fn)
         return fn
 
 
@@ -91,11 +143,13 @@ class ReadStep(AnyStep[P, R, None]):
     kind = "read"
 
 
-class StepDecorator:
-    """What `@step(id)` returns."""
+class _Decorator:
+    def __init__(self, id: str, retry: Retry | None, timeout: timedelta | None) -> None:
+        self._options = (id, retry, timeout)
 
-    def __init__(self, id: str) -> None:
-        self._id = id
+
+class StepDecorator(_Decorator):
+    """What `@step(id)` returns."""
 
     @overload
     def __call__(
@@ -105,30 +159,61 @@ class StepDecorator:
     def __call__(self, fn: Callable[Concatenate[StepContext, P], Coroutine[Any, Any, R]], /) -> Step[P, R, R]: ...
     def __call__(self, fn: Callable[..., Coroutine[Any, Any, Any]], /) -> Step[..., Any, Any]:
         """Make `fn` a transactional step."""
-        return Step(self._id, fn)
+        id, retry, timeout = self._options
+        return Step(id, fn, retry, timeout)
 
 
-class ReadDecorator:
+class ExternalDecorator(_Decorator):
+    """What `@step(id, external=True)` returns."""
+
+    @overload
+    def __call__(
+        self, fn: Callable[Concatenate[StepContext, P], Coroutine[Any, Any, StepResponse[R, U]]], /
+    ) -> ExternalStep[P, R, U]: ...
+    @overload
+    def __call__(
+        self, fn: Callable[Concatenate[StepContext, P], Coroutine[Any, Any, R]], /
+    ) -> ExternalStep[P, R, R]: ...
+    def __call__(self, fn: Callable[..., Coroutine[Any, Any, Any]], /) -> ExternalStep[..., Any, Any]:
+        """Make `fn` an external step."""
+        id, retry, timeout = self._options
+        return ExternalStep(id, fn, retry, timeout)
+
+
+class ReadDecorator(_Decorator):
     """What `@step(id, read=True)` returns."""
-
-    def __init__(self, id: str) -> None:
-        self._id = id
 
     def __call__(self, fn: Callable[Concatenate[StepContext, P], Coroutine[Any, Any, R]], /) -> ReadStep[P, R]:
         """Make `fn` a read step."""
-        return ReadStep(self._id, fn)
+        id, retry, timeout = self._options
+        return ReadStep(id, fn, retry, timeout)
 
 
 @overload
-def step(id: str, /, *, read: Literal[True]) -> ReadDecorator: ...
+def step(
+    id: str, /, *, external: Literal[True], retry: Retry | None = None, timeout: timedelta | None = None
+) -> ExternalDecorator: ...
 @overload
-def step(id: str, /) -> StepDecorator: ...
-def step(id: str, /, *, read: bool = False) -> StepDecorator | ReadDecorator:
+def step(id: str, /, *, read: Literal[True], timeout: timedelta | None = None) -> ReadDecorator: ...
+@overload
+def step(id: str, /, *, retry: Retry | None = None, timeout: timedelta | None = None) -> StepDecorator: ...
+def step(
+    id: str,
+    /,
+    *,
+    external: bool = False,
+    read: bool = False,
+    retry: Retry | None = None,
+    timeout: timedelta | None = None,
+) -> StepDecorator | ReadDecorator | ExternalDecorator:
     """Make an async function a step: `@step("create-order") async def create_order(ctx: StepContext, ...)`.
 
-    A step that returns a plain value has that value as the argument of its compensation.
+    A step that returns a plain value has that value as the argument of its compensation. `timeout` limits each
+    attempt: 30 s for an external step, else none. By default an external step is tried 5 times, a transactional one
+    only after a serialization failure or a deadlock, at once and up to 5 times.
     """
-    return ReadDecorator(id) if read else StepDecorator(id)
+    kind = ExternalDecorator if external else ReadDecorator if read else StepDecorator
+    return kind(id, retry, timeout)
 
 
 def return_type(fn: Callable[..., Any], what: str) -> Any:

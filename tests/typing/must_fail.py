@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from core.container import Scope
-from core.workflow import StepContext, StepResponse, step, workflow
+from core.workflow import StepContext, StepResponse, hook, parallel, step, workflow
 from tests.core.repository.shop import CreateMaker, CreateToy, ShopService, Toy, UpdateMaker, UpdateToy
 
-from .steps import Order, Receipt, create_order, find_order, order, print_receipt, tick
+from .steps import Order, Receipt, charge, create_order, find_order, order, ordered, print_receipt, tick
 
 
 async def body_of_a_workflow() -> None:
@@ -21,6 +21,14 @@ async def body_of_a_workflow() -> None:
     not_none: Order = await find_order("a")  # error: reportAssignmentType
     print(create_order("a").id)  # error: reportAttributeAccessIssue
     print(wrong, response, not_none)
+    await charge.with_options(retry=3)(not_none, cents=1)  # error: reportArgumentType
+    await charge(not_none, cents=1, timeout=timedelta(seconds=1))  # error: reportCallIssue
+    await order(1)  # error: reportArgumentType
+    await order("a", key="k")  # error: reportCallIssue
+    await ordered("a")  # error: reportArgumentType
+    await parallel("a", order("b"))  # error: reportArgumentType
+    both: tuple[Receipt, Receipt] = await parallel(order("a"), create_order("b"))  # error: reportAssignmentType
+    print(both)
 
 
 async def caller_of_a_workflow(scope: Scope) -> None:
@@ -60,6 +68,18 @@ async def tear_up_nothing(ctx: StepContext) -> None: ...
 
 @find_order.compensate  # error: reportAttributeAccessIssue
 async def lose(ctx: StepContext, found: Order | None) -> None: ...
+
+
+@charge.compensate  # error: reportArgumentType
+async def refund_certainly(ctx: StepContext, token: str) -> None: ...
+
+
+@ordered.handler("misunderstand")  # error: reportArgumentType
+async def misunderstand(ctx: StepContext, order: str) -> None: ...
+
+
+hook("ordered")  # error: reportCallIssue
+step("both", external=True, read=True)  # error: reportCallIssue
 
 
 @workflow("two", version=1)  # error: reportArgumentType

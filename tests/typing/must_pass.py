@@ -1,11 +1,12 @@
 """What the type checker knows of right uses."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_type
+from uuid import UUID
 
 from core.container import Scope
 from core.repository import Reader, Repository
-from core.workflow import ReadStep, Step, StepContext, Workflow
+from core.workflow import ExternalStep, ReadStep, Retry, Step, StepContext, Workflow, now, parallel, random, uuid
 from core.workflow.call import Call
 from tests.core.repository.shop import (
     TOY,
@@ -16,7 +17,7 @@ from tests.core.repository.shop import (
     UpdateToy,
 )
 
-from .steps import Order, Receipt, create_order, find_order, order, print_receipt, tick
+from .steps import Order, Receipt, charge, create_order, find_order, greet, order, ordered, print_receipt, tick
 
 
 async def body_of_a_workflow() -> None:
@@ -25,6 +26,16 @@ async def body_of_a_workflow() -> None:
     assert_type(await create_order(id="a", note="b"), Order)
     assert_type(await print_receipt(await create_order("a")), Receipt)
     assert_type(await find_order("a"), Order | None)
+    ordered_one = await create_order("a")
+    assert_type(await charge(ordered_one, cents=1), Receipt)
+    once = charge.with_options(retry=Retry(attempts=1), timeout=timedelta(seconds=1))
+    assert_type(await once(ordered_one, cents=1), Receipt)
+    assert_type(await order("a"), Receipt)
+    assert_type(await ordered(ordered_one), None)
+    assert_type(await parallel(create_order("a"), order("b")), tuple[Order, Receipt])
+    assert_type(await parallel(order("a"), find_order("b"), tick(None)), tuple[Receipt, Order | None, list[int]])
+    assert_type(await parallel(*[create_order("a")]), tuple[Order, ...])
+    assert_type((await now(), await uuid(), await random()), tuple[datetime, UUID, float])
 
 
 async def caller_of_a_workflow(scope: Scope) -> None:
@@ -41,9 +52,17 @@ def read(reading: ReadStep[..., Order | None]) -> None: ...
 def write(writing: Step[..., Receipt, Receipt]) -> None: ...
 
 
+def act(acting: ExternalStep[..., Receipt, str]) -> None: ...
+
+
+def handle(handling: Step[[Order], None, int]) -> None: ...
+
+
 def kinds_of_steps() -> None:
     read(find_order)
     write(print_receipt)
+    act(charge)
+    handle(greet)
 
 
 async def step(ctx: StepContext) -> None:

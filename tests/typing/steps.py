@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from core.workflow import StepContext, StepResponse, step, workflow
+from core.workflow import StepContext, StepResponse, hook, step, workflow
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -37,6 +37,27 @@ async def tear_up(ctx: StepContext, receipt: Receipt) -> None: ...
 @step("find-order", read=True)
 async def find_order(ctx: StepContext, id: str) -> Order | None:
     return None
+
+
+@step("charge", external=True)
+async def charge(ctx: StepContext, order: Order, *, cents: int) -> StepResponse[Receipt, str]:
+    return StepResponse(Receipt(cents), compensate_with=ctx.token)
+
+
+@charge.compensate
+async def refund(ctx: StepContext, token: str | None) -> None: ...
+
+
+ordered = hook("ordered", Order)
+
+
+@ordered.handler("greet", order=10)
+async def greet(ctx: StepContext, order: Order) -> StepResponse[None, int]:
+    return StepResponse(None, compensate_with=1)
+
+
+@greet.compensate
+async def ungreet(ctx: StepContext, number: int) -> None: ...
 
 
 @workflow("order", version=1)

@@ -59,7 +59,8 @@ class Proxy:
             return
         server = await asyncio.open_connection(self._target.host, self._target.port)
         try:
-            await self._forward((reader, writer), server)
+            with suppress(ConnectionResetError):
+                await self._forward((reader, writer), server)
         finally:
             writer.close()
             server[1].close()

@@ -1,0 +1,132 @@
+"""Steps at work: attempts until one holds or no further one is due."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from msgspec import Raw, structs
+
+from ..db import Session, Transaction, as_busy
+from ..errors import HoldfastError
+from .codec import decode, describe_error, encode, restore_error
+from .errors import StepTimedOut
+from .frame import Outcome
+from .invocation import invoke
+from .journal import NULL, Entry, Undo, begun_path
+from .lane import Lane
+from .record import Record
+from .retry import is_outcome
+from .step import StepCall, StepResponse
+
+Once = Callable[[Lane, StepCall[Any], Entry, float], Awaitable[Any]]
+
+
+async def perform_step(lane: Lane, call: StepCall[Any], entry: Entry) -> Outcome:
+    """Run a step that the journal does not know yet."""
+    await {"read": _read, "external": _begin, "transactional": _commit}[call.step.kind](lane, call, entry)
+    started = time.perf_counter()
+    unknown = False
+    while True:
+        try:
+            return await _ONCE[call.step.kind](lane, call, entry, started), None
+        except Exception as error:
+            unknown = unknown or not is_outcome(error)
+            if lane.stopped or not call.step.retry.again(error, entry.attempts):
+                exhausted = entry.attempts >= call.step.retry.attempts > 1
+                return _failed(lane, call, entry, error, started, unknown=unknown or exhausted)
+        await asyncio.sleep(call.step.retry.pause(entry.attempts))
+        entry = structs.replace(entry, attempts=entry.attempts + 1)
+
+
+async def _commit(lane: Lane, _call: StepCall[Any], _entry: Entry) -> None:
+    await lane.commit()
+
+
+async def _read(lane: Lane, _call: StepCall[Any], _entry: Entry) -> None:
+    await lane.commit()
+    await lane.record.check_key(Session(lane.record.container.engine))
+
+
+async def _begin(lane: Lane, call: StepCall[Any], entry: Entry) -> None:
+    """Make durable what the call depends on, and that it may be out there from now on."""
+    path = begun_path(entry.path)
+    if path in lane.record.recorded:
+        return
+    await lane.record.check_key(Session(lane.record.container.engine))
+    undo = Undo(entry.path, entry.step, NULL) if call.step.undo else None
+    now = lane.record.container.clock.now()
+    given = Raw(encode([call.args, call.kwargs], entry.step))
+    begun = structs.replace(entry, path=path, kind="begun", undo=undo, input=given, ended_at=now)
+    await lane.flush(lane.record.running(), begun)
+    lane.check_stopped()
+
+
+async def _read_once(lane: Lane, call: StepCall[Any], entry: Entry, started: float) -> Any:
+    record = lane.record
+    value, entry = await _attempt(record, call, entry, Session(record.container.engine, read_only=True))
+    record.pending.append(record.timed(entry, started))
+    return value
+
+
+async def _transact_once(lane: Lane, call: StepCall[Any], entry: Entry, started: float) -> Any:
+    record = lane.record
+    transaction = await Transaction.begin(record.container.engine)
+    try:
+        session = Session(record.container.engine, transaction)
+        await record.check_key(session)
+        value, entry = await _attempt(record, call, entry, session)
+        await lane.keep(transaction, record.timed(entry, started))
+    except StepTimedOut:
+        await transaction.discard()
+        raise
+    except BaseException:
+        await transaction.rollback()
+        raise
+    return value
+
+
+async def _act_once(lane: Lane, call: StepCall[Any], entry: Entry, started: float) -> Any:
+    record = lane.record
+    lane.check_stopped()
+    with lane.sheltered():
+        value, entry = await _attempt(record, call, entry, Session(record.container.engine))
+    record.pending.append(record.timed(entry, started))
+    return value
+
+
+_ONCE: dict[str, Once] = {"read": _read_once, "external": _act_once, "transactional": _transact_once}
+
+
+async def _attempt(record: Record, call: StepCall[Any], entry: Entry, session: Session) -> tuple[Any, Entry]:
+    """Run the step's function; return the decoded copy of its value, and the entry with the encoded one."""
+    step = call.step
+    returned = await invoke(record, entry, session, step, step.fn, *call.args, **call.kwargs)
+    value, argument = _value_and_argument(returned)
+    encoded = encode(value, f"the result of step {step.id}")
+    undo = None
+    if step.undo is not None:
+        undo = Undo(entry.path, step.id, Raw(encode(argument, f"the undo argument of step {step.id}")))
+    copy = decode(encoded, step.types[0], f"the result of step {step.id}")
+    return copy, structs.replace(entry, value=Raw(encoded), undo=undo)
+
+
+def _failed(
+    lane: Lane, call: StepCall[Any], entry: Entry, error: Exception, started: float, *, unknown: bool
+) -> Outcome:
+    """Journal the failure; an external call of unknown outcome is owed an undo, which has to find out."""
+    data = describe_error(as_busy(error) or error, entry.step)
+    owed = call.step.kind == "external" and call.step.undo is not None and unknown
+    undo = Undo(entry.path, entry.step, NULL) if owed else None
+    given = Raw(encode([call.args, call.kwargs], entry.step))
+    lane.record.pending.append(lane.record.timed(structs.replace(entry, error=data, undo=undo, input=given), started))
+    restored: HoldfastError = restore_error(data)
+    restored.__cause__ = error
+    return None, restored
+
+
+def _value_and_argument(returned: Any) -> tuple[Any, Any]:
+    if isinstance(returned, StepResponse):
+        returned = cast("StepResponse[Any, Any]", returned)
+        return returned.value, returned.compensate_with
+    return returned, returned

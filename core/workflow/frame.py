@@ -1,0 +1,94 @@
+"""A frame: one body at work, the run's own or that of a child, whose calls are numbered under its path."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..errors import HoldfastError
+from .call import Body, Call, Finished
+from .definition import Definition
+from .errors import Nondeterministic, Parked, WorkflowFailed
+from .lane import Lane
+from .record import Record
+
+Outcome = tuple[Any, HoldfastError | None]
+Perform = Callable[[Lane, str, Call[Any]], Awaitable[Outcome]]
+
+_NUMBER = re.compile(r"\d+")
+
+
+class Frame:
+    """`prefix` is "" for the run's own body, "4." for that of the child at 4."""
+
+    def __init__(self, record: Record, lane: Lane, definition: Definition[Any, Any], prefix: str) -> None:
+        self._record = record
+        self._lane = lane
+        self._definition = definition
+        self._prefix = prefix
+        self._calls = 0
+        self._live = False
+        """Whether the body is past what the journal knows."""
+
+    async def drive(self, argument: object, perform: Perform) -> Finished | HoldfastError:
+        """Run the body to its end: what it returned, or the error that it raised."""
+        body = Body(self._definition.body(argument))
+        value: Any = None
+        error: HoldfastError | None = None
+        try:
+            while True:
+                call = self._advance(body, value, error)
+                if not isinstance(call, Call):
+                    self._go_live(f"{self._prefix}{self._calls}", "")
+                    self._keep_lines(body, self._prefix.removesuffix("."))
+                    return call
+                self._lane.check_stopped()
+                value, error = await self._perform(body, call, perform)
+        finally:
+            body.close()
+
+    async def _perform(self, body: Body, call: Call[Any], perform: Perform) -> Outcome:
+        self._calls += 1
+        path = f"{self._prefix}{self._calls}"
+        if path not in self._record.recorded:
+            self._go_live(path, call.nested)
+            self._keep_lines(body, path)
+        return await perform(self._lane, path, call)
+
+    def _keep_lines(self, body: Body, path: str) -> None:
+        if body.lines:
+            self._record.lines.append((path, body.lines))
+
+    def _advance(self, body: Body, value: Any, error: HoldfastError | None) -> Call[Any] | Finished | HoldfastError:
+        """Run the body to its next call or its end; an error that it raises is returned, typed."""
+        try:
+            call = body.advance(value, error)
+            if isinstance(call, Finished):
+                body.check_all_awaited()
+            return call
+        except HoldfastError as failure:
+            return failure
+        # A body runs at one go: a cancellation that comes out of it is its own doing, and nobody cancels the run.
+        except (Exception, asyncio.CancelledError) as failure:
+            name = type(failure).__name__
+            typed = WorkflowFailed(f"workflow {self._definition.id} failed: {name}: {failure}")
+            typed.__cause__ = failure
+            return typed
+
+    def _go_live(self, path: str, nested: str) -> None:
+        """Before the first call that the journal does not know: what is left in it must belong to that call."""
+        if self._live:
+            return
+        self._live = True
+        left = [other for other in self._record.recorded if self._is_left(other, path, nested)]
+        if left:
+            raise Parked(Nondeterministic(f"the journal has {', '.join(left)}, which the body did not call"))
+
+    def _is_left(self, other: str, path: str, nested: str) -> bool:
+        if not other.startswith(self._prefix):
+            return False
+        found = _NUMBER.match(other, len(self._prefix))
+        number = int(found[0]) if found else 0
+        if number != self._calls or path in self._record.recorded:
+            return number > self._calls
+        return not nested or not other.startswith(path + nested)

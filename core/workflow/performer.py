@@ -1,0 +1,174 @@
+"""Engine calls at work: their outcomes, from the journal if it knows them."""
+
+import time
+from typing import Any
+
+from msgspec import Raw, structs
+
+from ..errors import ConfigurationError, HoldfastError, InvalidData
+from .attempts import perform_step
+from .call import Call
+from .codec import decode, describe_error, encode, error_data, restore_error
+from .compensation import Steps, undo_child
+from .definition import ChildCall
+from .errors import Nondeterministic, Parked, SiblingFailed, UnstorableResult
+from .fanout import fan_out
+from .frame import Frame, Outcome
+from .hook import HookCall
+from .journal import Entry, begun_path
+from .lane import Lane
+from .parallel import ParallelCall
+from .record import Record
+from .step import AnyStep, StepCall
+from .values import ValueCall
+
+
+class Performer:
+    """Performs the calls of one pass through a body, in any lane; a child that fails is undone here."""
+
+    def __init__(self, record: Record, steps: Steps) -> None:
+        self._record = record
+        self._steps = steps
+
+    async def perform(self, lane: Lane, path: str, call: Call[Any]) -> Outcome:
+        """Return the outcome of one call of a body or of one branch of a `parallel`."""
+        if isinstance(call, StepCall):
+            return await self._step(lane, path, call)
+        if isinstance(call, ValueCall):
+            return self._value(path, call)
+        if isinstance(call, ChildCall):
+            return await self._child(lane, path, call)
+        if isinstance(call, HookCall):
+            return await self._hook(lane, path, call)
+        if isinstance(call, ParallelCall):
+            return await self._parallel(lane, path, call)
+        raise TypeError(f"{call.name} is not a call that this engine knows")
+
+    async def _step(self, lane: Lane, path: str, call: StepCall[Any]) -> Outcome:
+        step = call.step
+        if not self._knows(step):
+            return None, ConfigurationError(f"two steps have the id {step.id!r}")
+        try:
+            given = encode([call.args, call.kwargs], f"the input of step {step.id}")
+        except UnstorableResult as error:
+            return None, error
+        entry = self._record.entry(path, step.id, step.kind, given)
+        stored = self._record.recorded.get(path)
+        if stored is None:
+            self._check(self._record.recorded.get(begun_path(path)), entry, kinds=("begun",))
+            return await perform_step(lane, call, entry)
+        self._check(stored, entry)
+        if stored.error is not None:
+            return None, restore_error(stored.error)
+        return decode(bytes(stored.value), step.types[0], f"the result of step {step.id}"), None
+
+    def _knows(self, step: AnyStep[..., Any, Any]) -> bool:
+        return self._steps.setdefault(step.id, step.origin).origin is step.origin
+
+    def _check(self, stored: Entry | None, called: Entry, kinds: tuple[str, ...] = ()) -> None:
+        """Raise `Parked` if the journal knows another call at this path."""
+        if stored is None:
+            return
+        for field in ("step", "kind", "input_hash"):
+            was, now = getattr(stored, field), getattr(called, field)
+            if was != now and not (field == "kind" and was in kinds):
+                raise Parked(_differs(field, called.path, was, now))
+
+    async def _parallel(self, lane: Lane, path: str, call: ParallelCall) -> Outcome:
+        names = encode([branch.name for branch in call.branches], call.name)
+        entry = self._record.entry(path, "parallel", "parallel", names)
+        stored = self._record.recorded.get(path)
+        self._check(stored, entry)
+        await lane.commit()
+        started = time.perf_counter()
+        outcome = await fan_out(
+            self._record, lane, path, call, self, failed=stored is not None and stored.error is not None
+        )
+        if stored is None:
+            _, error = outcome
+            data = None if error is None else describe_error(error, call.name)
+            self._record.pending.append(self._record.timed(structs.replace(entry, error=data), started))
+        return outcome
+
+    def _value(self, path: str, call: ValueCall[Any]) -> Outcome:
+        entry = self._record.entry(path, call.id, "value")
+        stored = self._record.recorded.get(path)
+        if stored is None:
+            value = call.make(self._record.container.clock)
+            stored = self._ended(entry, time.perf_counter(), encode(value, call.name))
+        self._check(stored, entry)
+        return decode(bytes(stored.value), call.kind, call.name), None
+
+    def _ended(self, entry: Entry, started: float, value: bytes) -> Entry:
+        """Journal the value of a call that is no step."""
+        ended = self._record.timed(structs.replace(entry, value=Raw(value)), started)
+        self._record.pending.append(ended)
+        return ended
+
+    async def _child(self, lane: Lane, path: str, call: ChildCall[Any]) -> Outcome:
+        definition = call.definition
+        started = time.perf_counter()
+        try:
+            given = encode(call.data, f"the input of workflow {definition.id}")
+            argument = decode(given, definition.types[0], f"the input of workflow {definition.id}")
+        except UnstorableResult as error:
+            return None, InvalidData(error.detail)
+        entry = self._record.entry(path, definition.id, "child", given)
+        stored = self._record.recorded.get(path)
+        self._check(stored, entry, kinds=("child", "failure"))
+        what = f"the result of workflow {definition.id}"
+        if stored is not None:
+            await undo_child(self._record, self._steps, stored)
+            value = None if stored.error else decode(bytes(stored.value), definition.types[1], what)
+            return value, restore_error(stored.error) if stored.error else None
+        ended = await Frame(self._record, lane, definition, f"{path}.").drive(argument, self.perform)
+        try:
+            if isinstance(ended, HoldfastError):
+                return await self._fail_child(lane, entry, ended)
+            value = encode(ended.value, what)
+            copy = decode(value, definition.types[1], what)
+        except UnstorableResult as error:
+            return await self._fail_child(lane, entry, error)
+        self._ended(entry, started, value)
+        return copy, None
+
+    async def drop(self, lane: Lane, path: str, call: Call[Any]) -> None:
+        """Undo what a stopped branch did, if it is a child; a step that was stopped has done nothing."""
+        if isinstance(call, ChildCall) and path not in self._record.entries() and self._record.owed(f"{path}."):
+            given = encode(call.data, f"the input of {call.name}")
+            await self._fail_child(lane, self._record.entry(path, call.definition.id, "child", given), SiblingFailed())
+
+    async def _fail_child(self, lane: Lane, entry: Entry, error: HoldfastError) -> Outcome:
+        """Undo what the child did, before its error reaches the parent's body."""
+        data = error_data(error, f"the error of workflow {entry.step}")
+        owed = self._record.owed(f"{entry.path}.", lane.unwritten)
+        failure = self._record.failure(entry, data, owed)
+        if owed:
+            await lane.flush(self._record.running(), failure)
+            await undo_child(self._record, self._steps, failure)
+        else:
+            self._record.pending.append(failure)
+        return None, error
+
+    async def _hook(self, lane: Lane, path: str, call: HookCall) -> Outcome:
+        try:
+            given = encode(call.data, f"the input of {call.name}")
+        except UnstorableResult as error:
+            return None, error
+        entry = self._record.entry(path, call.hook.id, "hook", given)
+        stored = self._record.recorded.get(path)
+        if stored is None:
+            stored = self._ended(entry, time.perf_counter(), encode([*call.hook.handlers], call.name))
+        self._check(stored, entry)
+        for number, id in enumerate(decode(bytes(stored.value), list[str], call.name), 1):
+            handler = call.hook.handlers.get(id)
+            if handler is None:
+                raise Parked(Nondeterministic(f"{call.name} at {path} has no handler {id!r} here"))
+            _, error = await self._step(lane, f"{path}.{number}", StepCall(handler, (call.data,), {}))
+            if error is not None:
+                return None, error
+        return None, None
+
+
+def _differs(field: str, path: str, was: str, now: str) -> Nondeterministic:
+    return Nondeterministic(f"{field} at {path}: the journal has {was}, the body {now}")
