@@ -15,7 +15,9 @@ from .db import create_engine
 from .errors import ConfigurationError
 from .heartbeat import Heartbeat
 from .module import Module
-from .workflow import Workflow, WorkflowEngine
+from .workflow import Hook, Workflow, WorkflowEngine
+from .workflow.registry import Registry
+from .workflow.step import AnyStep
 
 PLUGINS = "holdfast.plugins"
 
@@ -24,15 +26,21 @@ class Application:
     """Modules and workflows on one database; `async with app:` opens it, `app.scope()` is a unit of work."""
 
     def __init__(
-        self, config: Config, *, modules: Sequence[Module[Any]], workflows: Sequence[Workflow[Any, Any]] = ()
+        self,
+        config: Config,
+        *,
+        modules: Sequence[Module[Any]],
+        workflows: Sequence[Workflow[Any, Any]] = (),
+        steps: Sequence[AnyStep[..., Any, Any] | Hook[Any]] = (),
     ) -> None:
         self.config = config
         self.modules = _by_name(modules)
         self.clock = Clock()
         self.database = create_engine(config)
         self.container = Container(config, self.database, self.clock)
-        self.heartbeat = Heartbeat(self.database, self.clock, config.engine.beat_seconds)
-        self.workflows = WorkflowEngine(self.container, workflows, process_id=self.heartbeat.process_id)
+        clockwork = config.engine
+        self.heartbeat = Heartbeat(self.database, self.clock, clockwork.beat_seconds, clockwork.lease_seconds)
+        self.workflows = WorkflowEngine(self.container, Registry(workflows, steps), self.heartbeat)
         self.container.register(WorkflowEngine, lambda _scope: self.workflows)
         for module in modules:
             self.container.register(module.service, module.service)
@@ -45,19 +53,21 @@ class Application:
         modules += [module for plugin in plugins for module in _members(plugin, Module)]
         packages = [importlib.import_module("workflows"), *plugins]
         workflows = [found for package in packages for found in _members(package, Workflow)]
-        return cls(config, modules=modules, workflows=workflows)
+        steps = [found for package in packages for kind in (AnyStep, Hook) for found in _members(package, kind)]
+        return cls(config, modules=modules, workflows=workflows, steps=steps)
 
     def scope(self, *, context: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[Scope]:
         """Open a scope: `async with app.scope() as scope:`."""
         return self.container.scope(context=context)
 
     async def open(self) -> None:
-        """Set the clock, start beating, start the modules in order."""
+        """Set the clock, start beating, start the modules in order, take over the runs that others left."""
         await self.heartbeat.start()
         for module in self.modules.values():
             if module.on_start is not None:
                 async with self.scope() as scope:
                     await module.on_start(scope)
+        self.workflows.open()
 
     async def close(self) -> None:
         """Let running workflows end (up to `grace_seconds`), stop the modules in reverse order, disconnect."""

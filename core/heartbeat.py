@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any, LiteralString
@@ -18,7 +19,8 @@ BEAT: LiteralString = """
 INSERT INTO workflow_process (id, host, pid, started_at, beat_at, clock_offset)
 VALUES (%(id)s, %(host)s, %(pid)s, clock_timestamp(), clock_timestamp(), current_clock_offset())
 ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at, clock_offset = excluded.clock_offset
-RETURNING beat_at + clock_offset"""
+RETURNING beat_at + clock_offset,
+    beat_at - (SELECT before.beat_at FROM workflow_process AS before WHERE before.id = %(id)s)"""
 
 FAREWELL: LiteralString = "DELETE FROM workflow_process WHERE id = %(id)s RETURNING id"
 
@@ -26,14 +28,19 @@ log = structlog.get_logger("holdfast.heartbeat")
 
 
 class Heartbeat:
-    """Beats every `every` seconds in a task of its own; a missed beat is logged and the next one tried."""
+    """Beats every `every` seconds in a task of its own; a missed beat is logged and the next one tried.
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, every: float) -> None:
+    Who has not beaten for `lease` seconds is taken for dead.
+    """
+
+    def __init__(self, engine: AsyncEngine, clock: Clock, every: float, lease: float) -> None:
         self.process_id = new_id("proc")
         """A fresh id per boot: a restarted process is not the one that died."""
         self._session = Session(engine)
         self._clock = clock
         self._every = every
+        self._lease = lease
+        self._patient_until = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -56,9 +63,16 @@ class Heartbeat:
         """Write the row; take PostgreSQL's time as it was half-way between asking and hearing."""
         asked = datetime.now(UTC)
         values = {"id": self.process_id, "host": socket.gethostname(), "pid": os.getpid()}
-        [(now,)] = await self._session.sql(BEAT, values)
+        [(now, pause)] = await self._session.sql(BEAT, values)
         heard = datetime.now(UTC)
+        if pause is not None and pause.total_seconds() > self._lease:
+            self._patient_until = time.monotonic() + self._lease
         self._clock.set_offset(now - (asked + (heard - asked) / 2))
+
+    @property
+    def patient(self) -> bool:
+        """Whether this process was late itself: whatever stopped it may have stopped the others too, so it waits."""
+        return time.monotonic() < self._patient_until
 
     async def _keep_beating(self) -> None:
         while True:

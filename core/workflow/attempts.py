@@ -11,6 +11,7 @@ from ..db import Session, Transaction, as_busy
 from ..errors import HoldfastError
 from .codec import decode, describe_error, encode, restore_error
 from .errors import StepTimedOut
+from .failpoint import failpoint
 from .frame import Outcome
 from .invocation import invoke
 from .journal import NULL, Entry, Undo, begun_path
@@ -89,8 +90,10 @@ async def _transact_once(lane: Lane, call: StepCall[Any], entry: Entry, started:
 async def _act_once(lane: Lane, call: StepCall[Any], entry: Entry, started: float) -> Any:
     record = lane.record
     lane.check_stopped()
+    failpoint("before-external-call")
     with lane.sheltered():
         value, entry = await _attempt(record, call, entry, Session(record.container.engine))
+    failpoint("after-external-call")
     record.pending.append(record.timed(entry, started))
     return value
 

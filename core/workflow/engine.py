@@ -1,19 +1,29 @@
 """The engine of one process: knows the workflows, owns the tasks that drive runs."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import structlog
 
 from ..container import Container, Scope
-from ..errors import Busy, ConfigurationError, HoldfastError, InvalidData, OutcomeUnknown
+from ..errors import Busy, HoldfastError, InvalidData, OutcomeUnknown
+from ..heartbeat import Heartbeat
+from ..ids import new_id
 from .call import Body
+from .codec import encode
 from .definition import Definition
 from .errors import RunInProgress, RunInsideTransaction, StepOutsideBody, UnstorableResult
 from .record import Record
+from .recovery import Recovery
+from .registry import Registry
 from .runner import Answer, Runner
+
+RECOVERY_PATIENCE = 30.0
+"""Seconds that a run which was taken over waits for a database that is away; a later sweep takes it up again."""
+MOST_AT_ONCE = 200
+"""A sweep claims no further batch while this process drives more runs than this."""
 
 log = structlog.get_logger("holdfast.workflow")
 
@@ -21,19 +31,47 @@ log = structlog.get_logger("holdfast.workflow")
 class WorkflowEngine:
     """Drives runs in tasks of its own, so that a caller who goes away only stops waiting."""
 
-    def __init__(self, container: Container, definitions: Iterable[Definition[Any, Any]], *, process_id: str) -> None:
+    def __init__(self, container: Container, registry: Registry, heartbeat: Heartbeat) -> None:
         self._container = container
-        self._process_id = process_id
+        self._registry = registry
+        self._process_id = heartbeat.process_id
+        self._recovery = Recovery(container, registry, heartbeat)
+        self._sweeping: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Answer]] = set()
         self._closing = False
-        self.definitions: dict[tuple[str, int], Definition[Any, Any]] = {}
-        for definition in definitions:
-            self._add(definition)
 
-    def _add(self, definition: Definition[Any, Any]) -> None:
-        known = self.definitions.setdefault((definition.id, definition.version), definition)
-        if known is not definition:
-            raise ConfigurationError(f"two workflows have the id {definition.id!r}, version {definition.version}")
+    def open(self) -> None:
+        """Begin to take over what nobody drives any more."""
+        self._sweeping = asyncio.create_task(self._keep_sweeping(), name="sweep")
+
+    async def _keep_sweeping(self) -> None:
+        while True:
+            await asyncio.sleep(self._container.config.engine.beat_seconds)
+            try:
+                await self.sweep()
+            except Exception as error:
+                log.warning("sweep_failed", error=repr(error))
+
+    async def sweep(self) -> int:
+        """Claim the runs that nobody drives any more and begin to drive them; returns how many there were."""
+        taken = 0
+        orphans = await self._recovery.orphans(self._driven)
+        while claimed := await self._recovery.claim(orphans):
+            for record, row in claimed:
+                steps = dict(self._registry.steps)
+                runner = Runner(record, patience=RECOVERY_PATIENCE, steps=steps)
+                self._own(asyncio.create_task(runner.resume(row), name=record.run_id))
+            taken += len(claimed)
+            orphans = []  # they are driven now
+            await self._until_few_are_left()
+        return taken
+
+    async def _until_few_are_left(self) -> None:
+        while len(self._tasks) > MOST_AT_ONCE:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    def _driven(self) -> set[str]:
+        return {task.get_name() for task in self._tasks}
 
     async def run(
         self,
@@ -76,13 +114,24 @@ class WorkflowEngine:
         wait: timedelta,
         context: Mapping[str, str] | None,
     ) -> asyncio.Task[Answer]:
-        merged = {**scope.context, **(context or {})}
         try:
-            record = Record(self._container, definition, data, key=key, context=merged, owner=self._process_id)
+            given = encode(data, f"the input of {definition.id}")
         except UnstorableResult as error:
             raise InvalidData(error.detail) from error
+        record = Record(
+            self._container,
+            definition,
+            given,
+            run_id=new_id("run"),
+            key=key,
+            context={**scope.context, **(context or {})},
+            created_at=self._container.clock.now(),
+            owner=self._process_id,
+        )
         runner = Runner(record, patience=wait.total_seconds())
-        task = asyncio.create_task(runner.run(), name=record.run_id)
+        return self._own(asyncio.create_task(runner.run(), name=record.run_id))
+
+    def _own(self, task: asyncio.Task[Answer]) -> asyncio.Task[Answer]:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -93,12 +142,27 @@ class WorkflowEngine:
             log.debug("run_failed", run_id=task.get_name(), error=repr(error))
 
     async def close(self, grace: float) -> None:
-        """Take no new run; let the running ones end for `grace` seconds, then stop driving them."""
+        """Take no new run; let the running ones end for `grace` seconds, then leave them to other processes."""
         self._closing = True
-        if not self._tasks:
-            return
-        _, left = await asyncio.wait(self._tasks, timeout=grace)
-        for task in left:
-            task.cancel()
-        if left:
-            await asyncio.wait(left)
+        if self._sweeping is not None:
+            await _stop({self._sweeping})
+        if self._tasks:
+            _, left = await asyncio.wait(self._tasks, timeout=grace)
+            await _stop(left)
+        if self._sweeping is not None:
+            await self._hand_over()
+            self._sweeping = None
+
+    async def _hand_over(self) -> None:
+        try:
+            await self._recovery.hand_over()
+        except Exception as error:
+            # They are found all the same, one lease later.
+            log.warning("hand_over_failed", error=repr(error))
+
+
+async def _stop(tasks: "set[asyncio.Task[Any]]") -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)

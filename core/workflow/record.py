@@ -12,11 +12,11 @@ from msgspec import structs
 from ..container import Container
 from ..db import Session, Transaction, connection_lost
 from ..errors import HoldfastError, InvalidData, OutcomeUnknown
-from ..ids import new_id
 from .call import Line
-from .codec import ErrorData, decode, encode, error_data, hash_of, restore_error
+from .codec import ErrorData, decode, error_data, hash_of, restore_error
 from .definition import Definition
 from .errors import CommitFailed, Decided, UnstorableResult, WorkflowFailed
+from .failpoint import failpoint
 from .journal import (
     FAILURE_PATH,
     Change,
@@ -40,10 +40,12 @@ class Record:
         self,
         container: Container,
         definition: Definition[Any, Any],
-        data: object,
+        given: bytes,
         *,
+        run_id: str,
         key: str | None,
         context: Mapping[str, str],
+        created_at: datetime,
         owner: str,
     ) -> None:
         self.container = container
@@ -51,10 +53,10 @@ class Record:
         self.key = key
         self.context = context
         self.owner = owner
-        self.run_id = new_id("run")
-        self.input = encode(data, f"the input of {definition.id}")
-        self.input_hash = hash_of(self.input)
-        self.created_at: datetime = container.clock.now()
+        self.run_id = run_id
+        self.input = given
+        self.input_hash = hash_of(given)
+        self.created_at = created_at
         self.epoch = 0
         self.status: str | None = None
         """What the stored row says; None while there is no row."""
@@ -170,8 +172,12 @@ class Record:
     async def _commit(self, transaction: Transaction, change: Change, own: Iterable[Entry]) -> None:
         batch = len(self.pending)
         entries = [*self.pending, *own]
+        what = _what_it_is(change, entries)
+        failpoint(f"before-{what}-flush")
         await self._flush(transaction, change, entries)
+        failpoint(f"before-{what}-commit")
         await transaction.commit()
+        failpoint(f"after-{what}-commit")
         self.recorded.update({entry.path: entry for entry in entries})
         del self.pending[:batch]
         self.status = change.status
@@ -249,3 +255,13 @@ class Record:
         self.write_log()
         self.lines = []
         self.status = None if row is None else row.status
+        self.epoch = 0 if row is None else row.epoch
+
+
+def _what_it_is(change: Change, entries: list[Entry]) -> str:
+    """Return what a flush is for, as the names of failpoints have it."""
+    kinds = {entry.kind for entry in entries}
+    for kind, name in (("undo", "undo"), ("failure", "failure"), ("begun", "begin")):
+        if kind in kinds:
+            return name
+    return "step" if change.finished_at is None else "end"

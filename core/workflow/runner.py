@@ -45,14 +45,20 @@ class Answer(msgspec.Struct, frozen=True):
 class Runner:
     """Brings one run to its end; holds at most one connection, and none while it waits."""
 
-    def __init__(self, record: Record, *, patience: float) -> None:
+    def __init__(self, record: Record, *, patience: float, steps: Steps | None = None) -> None:
         self._record = record
         self._session = Session(record.container.engine)
         self._deadline = asyncio.get_running_loop().time() + patience
-        self._steps: Steps = {}
+        self._steps: Steps = {} if steps is None else steps
         self._failures = 0
         """How many passes ended with a commit that failed."""
         self._failure: CommitFailed | Fenced | None = None
+
+    async def resume(self, row: RunRow) -> Answer:
+        """Take a claimed run from where its journal ends to its own end; see `run`."""
+        await self._patiently(lambda: self._record.adopt(self._session, row))
+        log.info("run_taken_over", run_id=row.id, workflow=self._record.definition.id, epoch=row.epoch)
+        return await self.run()
 
     async def run(self) -> Answer:
         """Return the answer; raises the run's error, `Busy`, `OutcomeUnknown`, `RunInProgress`."""
@@ -79,6 +85,8 @@ class Runner:
             return None
 
     async def _drive(self) -> Answer | None:
+        if self._record.status == "compensating":
+            return await self._settle(self._record.stored_failure())
         try:
             value = await Execution(self._record, self._steps, eager=self._failures > 0).drive()
             return Answer(value, replayed=False)
@@ -113,8 +121,6 @@ class Runner:
         await self._patiently(lambda: record.adopt(self._session, row))
         self._failure = None
         self._check_limit(failure)
-        if record.status == "compensating":
-            return await self._settle(record.stored_failure())
         return None
 
     def _check_limit(self, failure: CommitFailed | Fenced) -> None:

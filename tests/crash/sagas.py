@@ -1,0 +1,118 @@
+"""Sagas of every kind, which leave traces: in the database what they did, with the outside what they asked for."""
+
+import asyncio
+import random
+
+import msgspec
+
+from core.errors import HoldfastError
+from core.workflow import Retry, StepContext, StepResponse, parallel, step, workflow
+
+from .outside import Outside
+
+TABLES = """
+CREATE TABLE effect (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run text NOT NULL, path text NOT NULL,
+    undone boolean NOT NULL)"""
+
+DAWDLE_SECONDS = 0.02
+RECORD = "INSERT INTO effect (run, path, undone) VALUES (%s, %s, %s)"
+
+
+class Order(msgspec.Struct, frozen=True):
+    number: int
+
+
+class OutOfStock(HoldfastError):
+    """There is none left."""
+
+    code = "crash_out_of_stock"
+    status = 422
+
+
+async def dawdle() -> None:
+    await asyncio.sleep(random.uniform(0, DAWDLE_SECONDS))
+
+
+@step("write")
+async def write(ctx: StepContext, number: int) -> StepResponse[int, str]:
+    """Leave one row; doing it twice would leave two."""
+    await ctx.resolve(Outside).tell("enter", ctx.token)
+    await ctx.scope.session.writable("write").sql(RECORD, (ctx.run_id, ctx.path, False))
+    await dawdle()
+    return StepResponse(number, compensate_with=ctx.path)
+
+
+@write.compensate
+async def unwrite(ctx: StepContext, path: str) -> None:
+    await ctx.scope.session.writable("unwrite").sql(RECORD, (ctx.run_id, path, True))
+    await dawdle()
+
+
+@step("ask", external=True, retry=Retry(attempts=3))
+async def ask(ctx: StepContext, number: int) -> StepResponse[int, str]:
+    """Have the outside note the token."""
+    await ctx.resolve(Outside).tell("do", ctx.token)
+    await dawdle()
+    await ctx.resolve(Outside).tell("done", ctx.token)
+    return StepResponse(number, compensate_with=ctx.token)
+
+
+@ask.compensate
+async def unask(ctx: StepContext, token: str | None) -> None:
+    await dawdle()
+    await ctx.resolve(Outside).tell("undo", ctx.done_token)
+
+
+@step("count", read=True)
+async def count(ctx: StepContext) -> int:
+    [(number,)] = await ctx.scope.session.sql("SELECT count(*) FROM effect WHERE run = %s", (ctx.run_id,))
+    return int(number)
+
+
+@workflow("three-writes", version=1)
+async def three_writes(data: Order) -> list[int]:
+    return [await write(number) for number in (1, 2, 3)]
+
+
+@workflow("write-ask-write", version=1)
+async def write_ask_write(data: Order) -> int:
+    await write(1)
+    asked = await ask(data.number)
+    await write(2)
+    return asked + await count()
+
+
+@workflow("side-by-side", version=1)
+async def side_by_side(data: Order) -> list[int]:
+    await write(0)
+    first, second, _ = await parallel(write(1), ask(2), three_writes(data))
+    return [first, second, await write(3)]
+
+
+@workflow("fail-late", version=1)
+async def fail_late(data: Order) -> None:
+    await write(1)
+    await ask(2)
+    await parallel(write(3), ask(4))
+    await write(5)
+    raise OutOfStock
+
+
+@workflow("family", version=1)
+async def family(data: Order) -> list[int]:
+    await write(1)
+    try:
+        await fail_late(data)
+    except OutOfStock:
+        await write(2)
+    return await three_writes(data)
+
+
+@workflow("fail-in-family", version=1)
+async def fail_in_family(data: Order) -> None:
+    await family(data)
+    await write(9)
+    raise OutOfStock
+
+
+SAGAS = [three_writes, write_ask_write, side_by_side, fail_late, family, fail_in_family]
