@@ -44,7 +44,7 @@ class Moves(Changes):
         await self._writing("reschedule")
         booking = await self._lock(booking_id)
         _check_movable(booking, self.clock.now(), allow_started=allow_started)
-        target = staff_id or booking.staff_id
+        target = booking.staff_id if staff_id is None else staff_id
         if aware(start_at, "start_at") == booking.start_at and target == booking.staff_id:
             return booking
         await self._check_offer(booking, start_at, staff_id, ignore_hours=ignore_hours)
@@ -81,7 +81,7 @@ class Moves(Changes):
         if ignore_hours:
             request = msgspec.structs.replace(request, min_notice_minutes=0, max_days_ahead=FARTHEST.days)
         check_start(start_at, request)
-        target = staff_id or booking.staff_id
+        target = booking.staff_id if staff_id is None else staff_id
         calendars = await self._calendars_at(request, service.id, start_at, target, booking.id)
         if not calendars and staff_id is not None:
             raise NotFound(f"no active staff {staff_id!r:.80} who offers this service")
