@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from ..container import Container, Scope
-from ..errors import Busy, ConfigurationError, HoldfastError, InvalidData, OutcomeUnknown
+from ..errors import Busy, ConfigurationError, InvalidData, OutcomeUnknown
 from .call import Body
 from .definition import Definition
 from .errors import RunInProgress, RunInsideTransaction, StepOutsideBody, UnstorableResult
@@ -53,21 +53,30 @@ class WorkflowEngine:
         if self._closing:
             raise Busy("this process is shutting down")
         scope.replayed = False
-        task = self._start(definition, scope, data, key, wait, context)
-        done, _ = await asyncio.wait([task], timeout=wait.total_seconds())
-        if not done:
-            raise RunInProgress(f"{definition.id} takes longer than {wait}: it goes on", run_id=task.get_name())
-        if task.cancelled():
-            raise OutcomeUnknown(f"run {task.get_name()} was interrupted: this process is shutting down")
-        try:
-            answer = task.result()
-        except HoldfastError as error:
-            scope.replayed = error.replayed
-            raise
+        answer = await self._answer(self._runner(definition, scope, data, key, wait, context), wait)
         scope.replayed = answer.replayed
-        return answer.value
+        if answer.error is None:
+            return answer.value
+        try:
+            raise answer.error
+        finally:
+            del answer  # else the error would hold this frame, and this frame the error
 
-    def _start(
+    async def _answer(self, runner: Runner, wait: timedelta) -> Answer:
+        task = asyncio.create_task(runner.run(), name=runner.awaits)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            await asyncio.wait([task], timeout=wait.total_seconds())
+            if not task.done():
+                raise RunInProgress(f"run {runner.awaits} takes longer than {wait}", run_id=runner.awaits)
+            if task.cancelled():
+                raise OutcomeUnknown(f"run {runner.awaits} was interrupted: this process is shutting down")
+            return task.result()
+        finally:
+            del task  # as above
+
+    def _runner(
         self,
         definition: Definition[Any, Any],
         scope: Scope,
@@ -75,21 +84,20 @@ class WorkflowEngine:
         key: str | None,
         wait: timedelta,
         context: Mapping[str, str] | None,
-    ) -> asyncio.Task[Answer]:
+    ) -> Runner:
         merged = {**scope.context, **(context or {})}
         try:
             record = Record(self._container, definition, data, key=key, context=merged, owner=self._process_id)
         except UnstorableResult as error:
             raise InvalidData(error.detail) from error
-        runner = Runner(record, patience=wait.total_seconds())
-        task = asyncio.create_task(runner.run(), name=record.run_id)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
+        return Runner(record, patience=wait.total_seconds())
 
     def _ended(self, task: asyncio.Task[Answer]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            return
+        error = task.exception() or task.result().error
+        if error is not None:
             log.debug("run_failed", run_id=task.get_name(), error=repr(error))
 
     async def close(self, grace: float) -> None:

@@ -6,7 +6,7 @@ with its COMMIT. So k transactional steps cost k commits, and a run of one step 
 
 import asyncio
 import time
-from typing import Any, NoReturn, cast
+from typing import Any, TypeVar, cast
 
 from msgspec import Raw, structs
 
@@ -16,7 +16,6 @@ from .call import Body, Call, Finished
 from .codec import ErrorData, decode, describe_error, encode, error_data, hash_of, restore_error
 from .compensation import Steps
 from .errors import (
-    BodyFailed,
     CommitFailed,
     Decided,
     Fenced,
@@ -30,14 +29,14 @@ from .journal import FAILURE_PATH, Change, Entry, Undo, find_by_id, find_by_key
 from .record import Record
 from .step import STEP_ATTEMPTS, AnyStep, StepCall, StepResponse
 
+E = TypeVar("E", bound=BaseException)
 Outcome = tuple[Any, HoldfastError | None]
 
 
 class Execution:
     """Drives a body once. `eager`: each step commits before its value is handed over.
 
-    Ends with the body's value, committed, or with one of the control-flow exceptions of `errors`; undoing what was
-    done is not its business.
+    Undoing what was done is not its business.
     """
 
     def __init__(self, record: Record, steps: Steps, *, eager: bool) -> None:
@@ -49,8 +48,11 @@ class Execution:
         self._calls = 0
         self._key_checked = record.key is None or record.stored
 
-    async def drive(self) -> Any:
-        """Return the decoded copy of what the body returned."""
+    async def drive(self) -> Finished | HoldfastError:
+        """Return the decoded copy of what the body returned, or its error; either is committed.
+
+        Raises the control-flow exceptions of `errors`.
+        """
         body = Body(self._record.definition.body(self._record.argument()))
         value: Any = None
         error: HoldfastError | None = None
@@ -63,7 +65,7 @@ class Execution:
                 self._check_no_entry_left()
                 if isinstance(call, Finished):
                     return await self._finish(call.value)
-                await self._fail(call)
+                return await self._fail(call)
         finally:
             body.close()
             if self._open is not None:
@@ -77,12 +79,12 @@ class Execution:
                 body.check_all_awaited()
             return call
         except HoldfastError as failure:
-            return failure
+            return _without_engine(failure)
         # A body runs at one go: a cancellation that comes out of it is its own doing, and nobody cancels the run.
         except (Exception, asyncio.CancelledError) as failure:
             name = type(failure).__name__
             typed = WorkflowFailed(f"workflow {self._record.definition.id} failed: {name}: {failure}")
-            typed.__cause__ = failure
+            typed.__cause__ = _without_engine(failure)
             return typed
 
     async def _perform(self, call: Call[Any]) -> Outcome:
@@ -205,6 +207,8 @@ class Execution:
         if record.key is None or record.stored:
             return
         run_id = await find_by_key(session, record.definition.id, record.key)
+        if run_id == record.run_id:
+            raise Fenced
         if run_id is not None:
             raise Decided(run_id)
 
@@ -218,12 +222,12 @@ class Execution:
             await self._record.commit(self._open, self._record.running())
             self._open = None
 
-    async def _finish(self, value: Any) -> Any:
+    async def _finish(self, value: Any) -> Finished | HoldfastError:
         record = self._record
         what = f"the result of workflow {record.definition.id}"
         try:
             encoded = encode(value, what)
-            copy = decode(encoded, record.definition.types[1], what)
+            copy = Finished(decode(encoded, record.definition.types[1], what))
         except UnstorableResult as error:
             return await self._fail(error)
         if self._open is None and not record.stored and record.key is None:
@@ -234,18 +238,18 @@ class Execution:
         await self._flush(record.ended("done", result=encoded))
         return copy
 
-    async def _fail(self, error: HoldfastError) -> NoReturn:
-        """Journal the error with the compensations owed, if anything is to be remembered, and raise `BodyFailed`."""
+    async def _fail(self, error: HoldfastError) -> HoldfastError:
+        """Journal the error with the compensations owed, if anything is to be remembered, and return it."""
         record = self._record
         if self._open is None and not record.stored:
             await self._look_for_our_own_row()
             await self._look_key_up(Session(self._engine))
-            raise BodyFailed(error)
+            return error
         owed = record.owed()
         data = error_data(error, f"the error of workflow {record.definition.id}")
         record.pending.append(self._failure(data, owed))
         await self._flush(record.compensating() if owed else record.failed("failed", data))
-        raise BodyFailed(error)
+        return error
 
     def _failure(self, error: ErrorData, owed: list[Undo]) -> Entry:
         now = self._record.container.clock.now()
@@ -258,6 +262,14 @@ class Execution:
         transaction = self._open or await self._record.begin_flush()
         await self._record.commit(transaction, change)
         self._open = None
+
+
+def _without_engine(error: E) -> E:
+    """Drop the engine's frames above the body's from the traceback: they hold the error, and it would hold them."""
+    place = error.__traceback__
+    while place is not None and place.tb_frame.f_globals.get("__package__") == __package__:
+        place = place.tb_next
+    return error.with_traceback(place)
 
 
 def _value_and_argument(returned: Any) -> tuple[Any, Any]:
