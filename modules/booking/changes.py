@@ -19,10 +19,15 @@ from .types import Booking
 class Changes(Offers):
     """Locks and updates booking rows."""
 
+    _limited: Transaction | None = None
+    """The transaction whose waiting is limited already."""
+
     async def _writing(self, method: str) -> Transaction:
         """Return the open transaction, in which no statement now waits for a lock longer than 2 s."""
         transaction = self.session.writable(f"booking.{method}")
-        await transaction.sql(LIMIT_WAITING)
+        if self._limited is not transaction:
+            await transaction.sql(LIMIT_WAITING)
+            self._limited = transaction
         return transaction
 
     async def _find_locked(self, booking_id: str) -> Booking | None:
