@@ -1,7 +1,8 @@
 """What a service or a staff member must satisfy as a whole, whichever way it is written."""
 
 from datetime import timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 from core.errors import InvalidData
 from core.money import check_currency
@@ -37,10 +38,15 @@ def check_staff(staff: Staff | CreateStaff) -> None:
 
 def zone_of(name: str) -> ZoneInfo:
     """Return the IANA time zone of that name; raise `InvalidData` if there is none."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidData(f"{name!r} is not an IANA time zone", field="timezone") from None
+    # Systems have more files than zones: `localtime`, `posixrules`, `right/...`, which counts leap seconds.
+    if name not in _zones():
+        raise InvalidData(f"{name!r} is not an IANA time zone", field="timezone")
+    return ZoneInfo(name)
+
+
+@cache
+def _zones() -> set[str]:
+    return available_timezones() - {"localtime", "Factory"}
 
 
 def _check_deposit(service: Service | CreateService) -> None:
