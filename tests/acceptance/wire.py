@@ -1,0 +1,61 @@
+"""Requests byte for byte, for what an HTTP client refuses to send."""
+
+import asyncio
+from email.parser import BytesHeaderParser
+from urllib.parse import urlsplit
+
+from msgspec import Struct, json
+
+from .slots import Document
+
+PATIENCE_SECONDS = 10
+
+
+class Reply(Struct, frozen=True):
+    """The answer to a request, or status 0 where the server only closed the connection."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def problem(self) -> tuple[int, str]:
+        """Status and code of the problem document."""
+        assert self.headers["content-type"] == "application/problem+json", self
+        return self.status, self.json["code"]
+
+    @property
+    def json(self) -> Document:
+        """The body."""
+        return json.decode(self.body)
+
+
+async def send(url: str, *parts: bytes) -> Reply:
+    """Send these bytes, and nothing else, on one connection; read until the server closes it."""
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    finally:
+        writer.close()
+    return _parse(head, body)
+
+
+def request(method: str, target: bytes, *headers: bytes, body: bytes = b"") -> bytes:
+    """Return a request that asks to close the connection."""
+    lines = [method.encode() + b" " + target + b" HTTP/1.1", b"Host: shop", b"Connection: close", *headers]
+    if body:
+        lines.append(b"Content-Length: %d" % len(body))
+    return b"\r\n".join([*lines, b"", body])
+
+
+def _parse(head: bytes, body: bytes) -> Reply:
+    line, _, fields = head.partition(b"\r\n")
+    if not line:
+        return Reply(0, {}, b"")
+    headers = {name.lower(): value for name, value in BytesHeaderParser().parsebytes(fields + b"\r\n").items()}
+    return Reply(int(line.split()[1]), headers, body)
