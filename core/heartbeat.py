@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 
@@ -34,6 +35,7 @@ class Heartbeat:
         self._session = Session(engine)
         self._clock = clock
         self._every = every
+        self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -41,13 +43,14 @@ class Heartbeat:
 
         A database that is away does not stop the start: the process answers 503 until it is back.
         """
+        self._stopping.clear()
         await self._unless_away(self.beat())
         self._task = asyncio.create_task(self._keep_beating(), name="heartbeat")
 
     async def stop(self) -> None:
         """Stop beating and take the row away."""
         if self._task is not None:
-            self._task.cancel()
+            self._stopping.set()  # a beat under way ends: cancelled, it may lose its connection
             await asyncio.wait([self._task])
             self._task = None
             await self._unless_away(self._session.sql(FAREWELL, {"id": self.process_id}))
@@ -61,9 +64,13 @@ class Heartbeat:
         self._clock.set_offset(now - (asked + (heard - asked) / 2))
 
     async def _keep_beating(self) -> None:
-        while True:
-            await asyncio.sleep(self._every)
+        while not await self._stops_within(self._every):
             await self._unless_away(self.beat())
+
+    async def _stops_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self._stopping.is_set()
 
     async def _unless_away(self, statement: Coroutine[Any, Any, object]) -> None:
         try:

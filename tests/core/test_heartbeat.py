@@ -1,0 +1,30 @@
+import asyncio
+
+from core.app import Application
+from core.config import Config, Database, Engine
+from core.heartbeat import Heartbeat
+
+
+class SlowHeart(Heartbeat):
+    begun = 0
+    ended = 0
+    second = asyncio.Event()
+
+    async def beat(self) -> None:
+        self.begun += 1
+        if self.begun == 2:
+            self.second.set()
+        await super().beat()
+        await asyncio.sleep(0.05)
+        self.ended += 1
+
+
+async def test_lets_the_beat_under_way_end_when_it_stops(core_database_url: str) -> None:
+    config = Config(database=Database(url=core_database_url), engine=Engine(beat_seconds=0.01))
+    app = Application(config, modules=[])
+    heart = SlowHeart(app.database, app.clock, config.engine.beat_seconds)
+    await heart.start()
+    await heart.second.wait()
+    await heart.stop()
+    assert heart.begun == heart.ended == 2
+    await app.database.dispose()
