@@ -1,9 +1,11 @@
 """A replayed body that does something else than the journal says parks its run."""
 
+from contextlib import suppress
+
 import pytest
 
 from core.container import Scope
-from core.workflow import Nondeterministic, StepContext, step, workflow
+from core.workflow import Nondeterministic, StepContext, UnstorableResult, step, workflow
 
 from .proxy import Proxy, Spoil
 from .slots import Calls, Slot, count_slots, runs, slots, take_slot
@@ -86,3 +88,23 @@ async def test_a_dictionary_has_the_same_order_when_it_is_read_back(far: Scope, 
 
     assert await walk.run(far, {"b": 1, "aa": 2}) == ["aa", "b"]
     assert await runs(scope) == [("walk", "done", None)]
+
+
+async def test_a_call_that_was_refused_at_first_and_is_not_now_parks_the_run(
+    far: Scope, scope: Scope, proxy: Proxy, calls: Calls
+):
+    @workflow("mend", version=1)
+    async def mend(data: None) -> None:
+        PASSES.append(1)
+        with suppress(UnstorableResult):
+            await take_slot(Slot(name="a\0" if len(PASSES) == 1 else "a"))
+        await take_slot(Slot(name="b"))
+        await take_slot(Slot(name="c"))
+
+    proxy.spoils = [Spoil.PASS, Spoil.CUT_BEFORE]
+
+    with pytest.raises(Nondeterministic, match="the journal has 2, which the body did not call"):
+        await mend.run(far, None)
+
+    assert calls == ["take b", "take c"]
+    assert await slots(scope) == ["b"]
