@@ -136,7 +136,7 @@ async def test_far_away_dates_have_no_slots(shop: Shop, bookings: BookingService
 
 
 async def test_an_unknown_time_zone_is_refused(shop: Shop, bookings: BookingService) -> None:
-    for zone in ("Mars/Olympus", "", "../etc/passwd", "\0", "x" * 5000):
+    for zone in ("Mars/Olympus", "", "../etc/passwd", "\0", "x" * 5000, "right/UTC", "Europe"):
         with pytest.raises(InvalidData):
             await bookings.slots(SlotQuery(service_id=shop.haircut.id, date=DAY, timezone=zone))
 
