@@ -100,7 +100,8 @@ async def test_the_length_of_a_key_is_checked(site: Site, route: str) -> None:
     too_short = "k" * 15 if route == "hold" else ""
     for key in (too_short, "k" * 256):
         answer = await request.send(key)
-        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_data"), key
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["code"] == "invalid_data"
     shortest = new_key()[:16] if route == "hold" else "k"
     assert (await request.send(shortest)).is_success
 
