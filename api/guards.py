@@ -21,6 +21,8 @@ CUSTOMERS_ONLY = {CREDENTIAL: "customer"}
 """`opt` of a route for customers."""
 TAKES_CREDENTIAL = {CREDENTIAL: "taken"}
 """`opt` of a route that guests may use, where a bearer token that is unknown is not taken for none."""
+NOT_SENT = frozenset({"request", "container", "application", "data"})
+"""Arguments of handlers that are no query parameters."""
 UNKNOWN_BEARER = "the bearer token is unknown, expired or revoked"
 
 
@@ -41,7 +43,7 @@ def _check_query(request: Request[Any, Any, Any], raw: bytes) -> None:
     """Refuse a query that is too long, or has a parameter that the route does not take or that stands twice."""
     if len(raw) > MAX_QUERY_BYTES:
         raise InvalidRequest("the query string is longer than 8 kB")
-    known = request.route_handler.parsed_fn_signature.parameters.keys() - request.path_params.keys()
+    known = request.route_handler.parsed_fn_signature.parameters.keys() - request.path_params.keys() - NOT_SENT
     for name in request.query_params:
         if name not in known:
             raise InvalidRequest("unknown query parameter", field=name[:100])

@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
+from litestar import Response, Router
 from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
@@ -27,6 +29,7 @@ from .errors import (
     BodyTooLarge,
     InvalidRequest,
     MethodNotAllowed,
+    NoSuchAddress,
     TimezoneRequired,
     UnknownField,
     UnsupportedMediaType,
@@ -114,13 +117,22 @@ def refusals(*errors: type[HoldfastError]) -> Mapping[int, ResponseSpec]:
     }
 
 
+async def _no_page(response: Response[Any]) -> Response[Any]:
+    """Answer with a problem document where the framework has a page of its own."""
+    if response.status_code == NoSuchAddress.status:
+        raise NoSuchAddress
+    return response
+
+
 def openapi_config(title: str, version: str) -> OpenAPIConfig:
     """Return what the document says of the whole API and how it is served."""
     return OpenAPIConfig(
         title=title,
         version=version,
         description=DESCRIPTION,
-        path="/schema",
+        openapi_router=Router(
+            "/schema", route_handlers=[], include_in_schema=False, dto=None, return_dto=None, after_request=_no_page
+        ),
         use_handler_docstrings=True,
         render_plugins=[OpenApiPage(), JsonRenderPlugin(), YamlRenderPlugin(path="/openapi.yaml")],
         components=Components(
