@@ -1,8 +1,10 @@
 """Requests byte for byte, for what an HTTP client refuses to send."""
 
 import asyncio
+import socket
+from contextlib import suppress
 from email.parser import BytesHeaderParser
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct, json
 
@@ -32,16 +34,19 @@ class Reply(Struct, frozen=True):
 
 async def send(url: str, *parts: bytes) -> Reply:
     """Send these bytes, and nothing else, on one connection; read until the server closes it."""
-    address = urlsplit(url)
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+    return await asyncio.to_thread(_send, urlsplit(url), parts)
+
+
+def _send(address: SplitResult, parts: tuple[bytes, ...]) -> Reply:
+    with socket.create_connection((address.hostname, address.port), PATIENCE_SECONDS) as connection:
+        with suppress(ConnectionError):  # a server that has answered need not read on
             for part in parts:
-                writer.write(part)
-                await writer.drain()
-            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    finally:
-        writer.close()
+                connection.sendall(part)
+        found = b""
+        with suppress(ConnectionError):
+            while data := connection.recv(65_536):
+                found += data
+    head, _, body = found.partition(b"\r\n\r\n")
     return _parse(head, body)
 
 
