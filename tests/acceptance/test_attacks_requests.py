@@ -138,7 +138,6 @@ PATHS = [
         b"//",
         b"/store",
         b"/store/",
-        ,
         b"/nowhere",
         b"/%00",
         b"/%FF",
