@@ -6,9 +6,11 @@ from typing import Any, LiteralString
 
 import msgspec
 import psycopg
+from msgspec.structs import asdict
 
 from core.app import Application
 from modules.booking import BookingService, CreateAvailabilityRule, CreateService, CreateStaff
+from workflows.booking import HoldBookingSlot
 
 MINUTES = 30
 FIRST_DAY = 2
@@ -52,18 +54,22 @@ class Shop(msgspec.Struct, frozen=True):
             for staff_id in self.staff_ids:
                 yield staff_id, self.midnight + timedelta(minutes=MINUTES * number)
 
+    def wanted(self, start: tuple[str, datetime]) -> HoldBookingSlot:
+        """Return what is held there."""
+        staff_id, start_at = start
+        return HoldBookingSlot(
+            service_id=self.service_id,
+            staff_id=staff_id,
+            start_at=start_at,
+            customer_email="jane@example.com",
+            customer_name="Jane Doe",
+        )
+
     def hold_bodies(self) -> Iterator[bytes]:
         """Yield bodies of `POST /store/bookings`, each for another free slot."""
-        for staff_id, start_at in self.starts():
-            yield msgspec.json.encode(
-                {
-                    "service_id": self.service_id,
-                    "staff_id": staff_id,
-                    "start_at": start_at,
-                    "customer_email": "jane@example.com",
-                    "customer_name": "Jane Doe",
-                }
-            )
+        for start in self.starts():
+            wanted = asdict(self.wanted(start))
+            yield msgspec.json.encode({name: value for name, value in wanted.items() if value is not None})
 
 
 async def open_shop(application: Application, staff: int) -> Shop:
