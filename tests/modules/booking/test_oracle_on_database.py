@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import uvloop
 from msgspec.structs import replace
 
 from core.app import Application
@@ -16,11 +17,12 @@ from core.container import Scope
 from core.db import Transaction
 from core.errors import HoldfastError
 from core.testing import config_on
-from modules.booking import BookingService, NewHold, PaymentMode, Service, SlotQuery, SlotUnavailable
+from modules.booking import BookingService, CreateStaff, NewHold, PaymentMode, Service, SlotQuery, SlotUnavailable
 from modules.booking.errors import InPast, OffGrid, TooFarAhead, TooSoon
 
 from . import oracle
 from .compare import offer_of, person_of, question_of, run_examples
+from .samples import weekly
 from .strategies import Member, Scenario
 
 OTHERS = 20
@@ -61,10 +63,20 @@ class Shop:
                 for rule in member.rules
             ]
         )
+        await self._add_outsider([one.id for one in staff], restricted=len(staff) % 2 == 0)
         for one, member in zip(staff, self.scenario.members, strict=True):
             await self._book(one.id, member)
         await self._transaction.sql("SAVEPOINT opened")
         return [person_of(one.id, member) for one, member in zip(staff, self.scenario.members, strict=True)]
+
+    async def _add_outsider(self, staff_ids: list[str], *, restricted: bool) -> None:
+        """Let somebody work around the clock who does not offer the service, or is not active."""
+        outsider = CreateStaff(name="Outsider", timezone="UTC", is_active=restricted)
+        [one] = await self.bookings.staff.create([outsider])
+        hours = weekly("00:00", "24:00")
+        await self.bookings.availability_rules.create([replace(rule, staff_id=one.id) for rule in hours])
+        if restricted:
+            await self.bookings.set_service_staff(self.service.id, staff_ids)
 
     async def _book(self, staff_id: str, member: Member) -> None:
         """Make a hold that has run out, and over it and elsewhere the live bookings, every other one confirmed."""
@@ -116,15 +128,17 @@ class Shop:
             await self._transaction.sql("ROLLBACK TO SAVEPOINT opened")
         return True
 
-    def other_starts(self, people: list[oracle.Person], offers: list[oracle.Offer]) -> list[tuple[datetime, str]]:
+    def other_starts(
+        self, people: list[oracle.Person], offers: list[oracle.Offer]
+    ) -> list[tuple[datetime, oracle.Person]]:
         """Sample starts that somebody is not offered at, on the dates of the question and on or off the grid."""
         offered = {(offer.start_at, staff_id) for offer in offers for staff_id in offer.staff_ids}
-        dice, found = random.Random(len(offers)), list[tuple[datetime, str]]()
+        dice, found = random.Random(len(offers)), list[tuple[datetime, oracle.Person]]()
         while len(found) < OTHERS:
             person = dice.choice(people)
             start_at = self._any_start(dice, ZoneInfo(self.scenario.timezone or person.timezone))
             if (start_at.isoformat(), person.id) not in offered:
-                found.append((start_at, person.id))
+                found.append((start_at, person))
         return found
 
     def _any_start(self, dice: random.Random, zone: ZoneInfo) -> datetime:
@@ -151,7 +165,7 @@ class Shop:
 @pytest.fixture
 def runner() -> Generator[asyncio.Runner]:
     """Runs coroutines one after the other in a loop of its own: examples are not coroutines."""
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         yield runner
 
 
@@ -176,7 +190,8 @@ def test_offers_what_the_oracle_finds_and_that_alone_can_be_held(
 
 async def check_in_transaction(shop: Shop) -> bool:
     people = await shop.open()
-    expected = oracle.offers(people, question_of(shop.scenario))
+    question = question_of(shop.scenario)
+    expected = oracle.offers(people, question)
     assert await shop.slots() == expected
     for number, offer in enumerate(expected):
         start_at, free = datetime.fromisoformat(offer.start_at), offer.staff_ids
@@ -185,6 +200,9 @@ async def check_in_transaction(shop: Shop) -> bool:
             # Staff elsewhere may be free too, on a date of their own that was not asked for.
             assert takers == free or (shop.scenario.timezone is None and set(free) < set(takers))
             assert await shop.can_hold(start_at, free[number % len(free)])
-    for start_at, staff_id in shop.other_starts(people, expected):
-        assert await shop.refused(start_at, staff_id) is shop.refusal(start_at)
+    for start_at, person in shop.other_starts(people, expected):
+        refusal = shop.refusal(start_at)
+        assert await shop.refused(start_at, person.id) is refusal
+        if refusal is not OffGrid:  # past hours and horizon the claims alone decide
+            assert await shop.can_hold(start_at, person.id) is oracle.is_free(person, start_at, question)
     return any(offer.available for offer in expected)
