@@ -87,7 +87,7 @@ async def _open(ground: Ground, stack: ExitStack, count: int) -> Site:
     url = stack.enter_context(ground.database()).url
     application = ground.application(url)
     async with application.running():
-        shop = await open_shop(application, STAFF)
+        shop = await open_shop(application, STAFF, opens="09:00", closes="17:00")
     fill_past(url, shop, count - fill_month(url, shop))
     say(f"  {count} bookings made in {time.perf_counter() - began:.0f} s")
     statements = {
