@@ -48,6 +48,12 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def address(listener: socket.socket) -> str:
+    """Return the URL of what listens there."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def serve(
     listener: socket.socket, *, workers: int = 1, grace_seconds: float, ready: Callable[[], None] = lambda: None
 ) -> None:
