@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from litestar import Response, Router
 from litestar.datastructures import ResponseHeader
@@ -57,17 +57,14 @@ COVERED = (Unauthorized, Forbidden, NotFound)
 """Errors of routes that need a booking's credential."""
 KEYED = (RunInProgress, IdempotencyMismatch, Busy, OutcomeUnknown)
 """Errors of routes that run a workflow."""
+KEY = (
+    "Makes the request repeatable: the same key, route, caller and body get the first answer again, with "
+    "`Idempotency-Replayed: true`."
+)
 REPLAYED = ResponseHeader(
     name="Idempotency-Replayed",
     documentation_only=True,
     description="`true` where this is the first answer again",
-)
-KEY = Parameter(
-    name=HEADER,
-    param_in="header",
-    schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=MAX_LENGTH),
-    description="Makes the request repeatable: the same key, route, caller and body get the first answer again, with "
-    f"`Idempotency-Replayed: true`. Without a credential at least {GUEST_MIN_LENGTH} characters.",
 )
 
 DESCRIPTION = """\
@@ -80,12 +77,35 @@ An empty body stands for one without fields. HEAD is answered wherever GET is.
 
 
 @dataclass
+class Queried(Operation):
+    """An operation with a query, where a parameter is left out and never null."""
+
+    def __post_init__(self) -> None:
+        """Correct what the framework takes from the types of the arguments."""
+        for parameter in self.parameters or []:
+            schema = parameter.schema if isinstance(parameter, Parameter) else None
+            if isinstance(schema, Schema) and schema.one_of:
+                schema.type, schema.one_of = OpenAPIType.STRING, None
+
+
+@dataclass
 class Keyed(Operation):
     """An operation that takes an idempotency key."""
 
+    shortest_key: ClassVar[int] = 1
+
     def __post_init__(self) -> None:
         """Add the header, which handlers read themselves."""
-        self.parameters = [*(self.parameters or []), KEY]
+        schema = Schema(type=OpenAPIType.STRING, min_length=self.shortest_key, max_length=MAX_LENGTH)
+        key = Parameter(name=HEADER, param_in="header", schema=schema, description=KEY)
+        self.parameters = [*(self.parameters or []), key]
+
+
+@dataclass
+class KeyedByGuests(Keyed):
+    """One that wants no credential; without one keys are longer."""
+
+    shortest_key: ClassVar[int] = GUEST_MIN_LENGTH
 
 
 @dataclass

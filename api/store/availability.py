@@ -12,7 +12,7 @@ from modules.booking import BookingService, RangeTooLarge, Slot, SlotQuery
 
 from ..credentials import authorize_booking
 from ..deps import Container
-from ..openapi import refusals
+from ..openapi import Queried, refusals
 
 Day = Annotated[dt.date, QueryParameter(description="The first date, YYYY-MM-DD.")]
 Days = Annotated[
@@ -38,6 +38,7 @@ class Slots(Struct, frozen=True, kw_only=True):
     "/availability",
     summary="Free and taken slots",
     operation_id="listSlots",
+    operation_class=Queried,
     security=[{}, {"manageToken": []}, {"bearer": []}],
     responses=refusals(InvalidData, RangeTooLarge, NotFound, Unauthorized, Forbidden),
 )

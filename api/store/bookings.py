@@ -14,7 +14,7 @@ from ..credentials import authorize_booking
 from ..deps import BookingPath, Container
 from ..guards import CUSTOMERS_ONLY, NEEDS_CREDENTIAL, TAKES_CREDENTIAL
 from ..idempotency import idempotency_key
-from ..openapi import BODY_ERRORS, COVERED, COVERED_BY, KEYED, OPEN_TO_GUESTS, PLACED, REPLAYED, Keyed, refusals
+from ..openapi import BODY_ERRORS, COVERED, COVERED_BY, KEYED, OPEN_TO_GUESTS, PLACED, REPLAYED, KeyedByGuests, refusals
 from ..times import instant
 from ..views import BookingView
 from .answers import BookingPage, HeldBooking, OneBooking, replayed
@@ -28,7 +28,7 @@ LOCATION = ResponseHeader(name="Location", documentation_only=True, description=
     opt=TAKES_CREDENTIAL,
     summary="Hold a slot",
     operation_id="holdSlot",
-    operation_class=Keyed,
+    operation_class=KeyedByGuests,
     security=OPEN_TO_GUESTS,
     response_headers=[LOCATION, REPLAYED],
     responses=refusals(*BODY_ERRORS, *PLACED, *KEYED, Unauthorized, NotFound),
