@@ -82,6 +82,7 @@ async def _record(application: Application) -> tuple[Shop, list[Statement]]:
         recorder.listening = True
         booking = await hold_booking_slot.run(scope, shop.wanted(next(shop.starts())))
         recorder.listening = False
+    recorder.find("INSERT INTO booking (")
     first = int(booking.start_at.timestamp()) // 900
     names = {
         booking.id: "booking_id",

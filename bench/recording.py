@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 from msgspec import Struct
+from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -46,7 +47,8 @@ class Recorder:
 
         class Cursor(psycopg.AsyncCursor[Row]):
             async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-                recorder.add(query, params, in_transaction=not self.connection.autocommit)
+                idle = self.connection.info.transaction_status == TransactionStatus.IDLE
+                recorder.add(query, params, in_transaction=not (idle and self.connection.autocommit))
                 return await super().execute(query, params, **options)
 
         @event.listens_for(application.database.sync_engine, "connect")
@@ -54,15 +56,18 @@ class Recorder:
             connection.driver_connection.cursor_factory = Cursor
 
     def add(self, query: Any, params: Mapping[str, Any] | Sequence[Any] | None, *, in_transaction: bool) -> None:
-        """Take down one statement."""
-        if self.listening:
+        """Take down one statement; what begins and ends transactions is left to whoever repeats them."""
+        query = query.decode() if isinstance(query, bytes) else str(query)
+        if query.lstrip().upper().startswith("BEGIN"):
+            in_transaction, query = True, query.partition(";")[2]
+        if self.listening and query.strip(" ;").upper() not in ("", "COMMIT", "ROLLBACK"):
             named = isinstance(params, Mapping)
             copied: Any = dict(params) if named else list(params or ())
             places = [place for place, value in (copied.items() if named else enumerate(copied)) if _is_plain(value)]
-            self.statements.append(Statement(str(query), copied, in_transaction, places))
+            self.statements.append(Statement(query, copied, in_transaction, places))
 
     def find(self, text: str) -> Statement:
-        """Return the first statement that has this text in it."""
+        """Return the first statement that has this text in it; `LookupError` if none has."""
         for statement in self.statements:
             if text in statement.query:
                 return statement
