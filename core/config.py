@@ -100,5 +100,6 @@ def _overlay(values: dict[str, Any], environ: Mapping[str, str]) -> None:
         values.setdefault("database", {})["url"] = url
     if url := environ.get("REDIS_URL"):
         values["redis_url"] = url
-    secrets = [environ.get("HOLDFAST_SECRET", ""), *environ.get("HOLDFAST_OLD_SECRETS", "").split(",")]
-    values["secrets"] = [secret for secret in secrets if secret]
+    present, old = environ.get("HOLDFAST_SECRET", ""), environ.get("HOLDFAST_OLD_SECRETS", "").split(",")
+    # The first one signs, which an old one must not do.
+    values["secrets"] = [present, *filter(None, map(str.strip, old))] if present else []

@@ -40,7 +40,7 @@ def zone_of(name: str) -> ZoneInfo:
     """Return the IANA time zone of that name; raise `InvalidData` if there is none."""
     # Systems have more files than zones: `localtime`, `posixrules`, `right/...`, which counts leap seconds.
     if name not in _zones():
-        raise InvalidData(f"{name!r} is not an IANA time zone", field="timezone")
+        raise InvalidData(f"{name!r:.80} is not an IANA time zone", field="timezone")
     return ZoneInfo(name)
 
 

@@ -38,8 +38,12 @@ def test_the_usual_variables_name_the_servers(file: Path) -> None:
 
 
 def test_the_present_secret_comes_before_the_old_ones(file: Path) -> None:
-    config = Config.load(file, {"HOLDFAST_SECRET": "new", "HOLDFAST_OLD_SECRETS": "old,older"})
+    config = Config.load(file, {"HOLDFAST_SECRET": "new", "HOLDFAST_OLD_SECRETS": "old, older,"})
     assert config.secrets == ["new", "old", "older"]
+
+
+def test_old_secrets_sign_nothing_by_themselves(file: Path) -> None:
+    assert Config.load(file, {"HOLDFAST_OLD_SECRETS": "old"}).secrets == []
 
 
 def test_secrets_never_come_from_the_file(file: Path) -> None:
