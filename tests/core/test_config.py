@@ -57,6 +57,11 @@ def test_secrets_never_come_from_the_file(file: Path) -> None:
         ("[shop]\nnmae = 1", "nmae"),
         ("[shop]\nname = 1", "shop.name"),
         ("[http]\nport = 'high'", "http.port"),
+        ("[shop]\nhold_seconds = 0", "shop.hold_seconds"),
+        ("[shop]\nhold_seconds = nan", "shop.hold_seconds"),
+        ("[database]\nstatement_timeout_seconds = -1", "database.statement_timeout_seconds"),
+        ("[http]\nport = 65536", "http.port"),
+        ("[http]\nworkers = 0", "http.workers"),
         ("[shop", "holdfast.toml"),
     ],
 )
