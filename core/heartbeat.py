@@ -65,7 +65,11 @@ class Heartbeat:
 
     async def _keep_beating(self) -> None:
         while not await self._stops_within(self._every):
-            await self._unless_away(self.beat())
+            try:
+                await self._unless_away(self.beat())
+            except Exception:
+                # Nobody awaits this task: without a beat the process would lose its runs to others, unseen.
+                log.exception("beat_failed")
 
     async def _stops_within(self, seconds: float) -> bool:
         with suppress(TimeoutError):

@@ -42,6 +42,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
+        listener.listen()  # until then two could bind; whoever connects now waits until the shop is open
     except OSError as error:
         listener.close()
         raise PortInUse(f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}; try --port") from error

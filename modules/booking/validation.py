@@ -1,9 +1,9 @@
 """What a service or a staff member must satisfy as a whole, whichever way it is written."""
 
 from datetime import timedelta
-from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
+from core.clock import zone_names
 from core.errors import InvalidData
 from core.money import check_currency
 
@@ -38,15 +38,9 @@ def check_staff(staff: Staff | CreateStaff) -> None:
 
 def zone_of(name: str) -> ZoneInfo:
     """Return the IANA time zone of that name; raise `InvalidData` if there is none."""
-    # Systems have more files than zones: `localtime`, `posixrules`, `right/...`, which counts leap seconds.
-    if name not in _zones():
+    if name not in zone_names():
         raise InvalidData(f"{name!r:.80} is not an IANA time zone", field="timezone")
     return ZoneInfo(name)
-
-
-@cache
-def _zones() -> set[str]:
-    return available_timezones() - {"localtime", "Factory"}
 
 
 def _check_deposit(service: Service | CreateService) -> None:

@@ -28,3 +28,27 @@ async def test_lets_the_beat_under_way_end_when_it_stops(core_database_url: str)
     await heart.stop()
     assert heart.begun == heart.ended == 2
     await app.database.dispose()
+
+
+class FalteringHeart(Heartbeat):
+    begun = 0
+    third = asyncio.Event()
+
+    async def beat(self) -> None:
+        self.begun += 1
+        if self.begun == 2:
+            raise RuntimeError("an error that nobody thought of")
+        if self.begun == 3:
+            self.third.set()
+        await super().beat()
+
+
+async def test_beats_on_after_an_error_that_nobody_thought_of(core_database_url: str) -> None:
+    config = Config(database=Database(url=core_database_url), engine=Engine(beat_seconds=0.01))
+    app = Application(config, modules=[])
+    heart = FalteringHeart(app.database, app.clock, config.engine.beat_seconds)
+    await heart.start()
+    await asyncio.wait_for(heart.third.wait(), 10)
+    await heart.stop()
+    await app.database.dispose()
+    assert heart.begun >= 3
