@@ -10,7 +10,7 @@ from core.errors import NotFound, Unauthorized
 from modules.booking import BookingStatus, manage_token, status_at
 from workflows.booking import HoldBookingSlot, hold_booking_slot
 
-from ..credentials import authorize_booking
+from ..credentials import authorized_booking
 from ..deps import BookingPath, Container
 from ..guards import CUSTOMERS_ONLY, NEEDS_CREDENTIAL, TAKES_CREDENTIAL
 from ..idempotency import idempotency_key
@@ -78,7 +78,7 @@ async def list_bookings() -> BookingPage:
 )
 async def get_booking(request: Request[Any, Any, Any], booking_id: BookingPath, container: Container) -> OneBooking:
     """Show a booking to somebody whose credential covers it; a hold that ran out is gone."""
-    booking = await authorize_booking(request, container, booking_id)
+    booking = authorized_booking(request)
     if status_at(booking, container.clock.now()) is BookingStatus.EXPIRED:
         raise NotFound(f"no booking {booking_id!r:.80}")
     return OneBooking(booking=BookingView.of(booking))

@@ -125,11 +125,10 @@ async def test_fields_that_cannot_be_asked_for_are_refused(site: Site, resource:
     assert problem(await site.http.get(f"{BOOKINGS}/{resource}?fields={fields}")) == INVALID
 
 
-@pytest.mark.parametrize("path", ["/health", "/ready", f"{BOOKINGS}/services", f"{BOOKINGS}/staff", f"{BOOKINGS}/x"])
+@pytest.mark.parametrize("path", ["/health", "/ready", f"{BOOKINGS}/services", f"{BOOKINGS}/staff"])
 @pytest.mark.parametrize("query", ["x=1", "%00", "%FF=%FF", "x" * 9000, "=", "fields[]=id"], ids=lambda text: text[:20])
-async def test_unknown_parameters_are_refused_by_every_route(site: Site, path: str, query: str) -> None:
-    answer = await site.http.get(f"{path}?{query}", headers={"X-Manage-Token": "x"})
-    assert problem(answer) == INVALID
+async def test_unknown_parameters_are_refused(site: Site, path: str, query: str) -> None:
+    assert problem(await site.http.get(f"{path}?{query}")) == INVALID
 
 
 PATHS = [

@@ -34,7 +34,7 @@ async def test_writes_one_line_a_request_without_ids_or_queries(client: httpx.As
         "event": "request",
         "method": "GET",
         "path": "/store/bookings/{booking_id}",
-        "status": 400,
+        "status": 404,
     }
     assert "secret" not in str(line)
 
