@@ -9,7 +9,7 @@ from core.errors import Forbidden, NotFound, Unauthorized
 from modules.booking import Booking, BookingService, manages
 
 Connection = ASGIConnection[Any, Any, Any, Any]
-MANAGE_TOKEN = "X-Manage-Token"  # noqa: S105
+MANAGE_TOKEN = "X-Manage-Token"  # noqa: S105, the name of a header
 GUEST = "guest"
 BOOKING = "booking"
 """Where the state of a request keeps the booking that it was authorized for."""

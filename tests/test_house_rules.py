@@ -87,6 +87,12 @@ def test_every_ignored_rule_has_a_code() -> None:
     assert guilty == []
 
 
+def test_every_ignored_rule_of_the_source_has_a_reason() -> None:
+    bare = re.compile(r"# (?:noqa: ?|type: ignore\[|pyright: ignore\[)\w+\b\]?(?!,? \(?[A-Za-z']+ )")
+    assert bare.search("# noqa: S105")
+    assert [path for path in sources(*FOLDERS) if bare.search(path.read_text())] == []
+
+
 def test_lock_files_name_no_address() -> None:
     locks = tracked("*.lock")
     assert locks

@@ -10,7 +10,7 @@ from ..config import Config
 from ..errors import ConfigurationError
 from .serve import address, listen, serve, stop_on
 
-SECRET_MISSING = "HOLDFAST_SECRET is not set: give all processes of the shop the same long random text"  # noqa: S105
+SECRET_MISSING = "HOLDFAST_SECRET is not set: give all processes of the shop the same long random text"  # noqa: S105, a message
 
 
 @click.command(cls=RichCommand)
