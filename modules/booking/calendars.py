@@ -9,7 +9,7 @@ import msgspec
 from core.db import Session
 
 from .availability import StaffCalendar
-from .grid import EPOCH, QuarterSet, instant_of
+from .grid import EPOCH, QUARTERS_PER_DAY, QuarterSet, instant_of
 from .types import CreateAvailabilityRule
 
 WORD = 60
@@ -85,5 +85,5 @@ async def read_calendars(session: Session, query: CalendarQuery) -> list[StaffCa
 
 def window_of(day: date, days: int) -> range:
     """Return the quarters that some local dates can touch, whatever the time zone."""
-    first = (day.toordinal() - EPOCH.toordinal()) * 96
-    return range(first - 96, first + (days + 1) * 96)
+    first = (day.toordinal() - EPOCH.toordinal()) * QUARTERS_PER_DAY
+    return range(first - QUARTERS_PER_DAY, first + (days + 1) * QUARTERS_PER_DAY)
