@@ -59,7 +59,8 @@ KEYED = (RunInProgress, IdempotencyMismatch, Busy, OutcomeUnknown)
 """Errors of routes that run a workflow."""
 KEY = (
     "Makes the request repeatable: the same key, route, caller and body get the first answer again, with "
-    "`Idempotency-Replayed: true`."
+    "`Idempotency-Replayed: true`. Remembered for at least 24 hours are 2xx answers, and errors of requests that had "
+    "written something. Other errors, all 409, 429 and 5xx among them, are computed anew."
 )
 REPLAYED = ResponseHeader(
     name="Idempotency-Replayed",
@@ -72,7 +73,8 @@ Times in requests are ISO 8601 with an offset, or wall time beside the body's `t
 Money is an integer of minor units beside a lower-case `currency_code`. Unknown fields of a body, and unknown or
 repeated query parameters, are refused. Errors are RFC 9457 problem documents with a stable `code`. `X-Request-ID` is
 taken over if sane (1-64 of `A-Z a-z 0-9 . _ : -`), else made, and is on every answer and in every problem document.
-An empty body stands for one without fields. HEAD is answered wherever GET is.
+An empty body stands for one without fields. HEAD is answered wherever GET is. `alternatives` are up to 5 free slots of
+the 14 days from the start that was asked for, or from the booking's own; the asked staff member's come first.
 """
 
 

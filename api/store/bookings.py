@@ -6,7 +6,7 @@ from litestar import Request, Response, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import JSONBody
 
-from core.errors import NotFound, Unauthorized
+from core.errors import Busy, NotFound, Unauthorized
 from modules.booking import BookingStatus, manage_token, status_at
 from workflows.booking import HoldBookingSlot, hold_booking_slot
 
@@ -74,7 +74,7 @@ async def list_bookings() -> BookingPage:
     summary="One booking",
     operation_id="getBooking",
     security=COVERED_BY,
-    responses=refusals(*COVERED),
+    responses=refusals(*COVERED, Busy),
 )
 async def get_booking(request: Request[Any, Any, Any], booking_id: BookingPath, container: Container) -> OneBooking:
     """Show a booking to somebody whose credential covers it; a hold that ran out is gone."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from litestar import get
 from msgspec import Struct
 
+from core.errors import Busy
 from modules.booking import BookingService
 
 from ..deps import Container
@@ -24,7 +25,7 @@ class Services(Struct, frozen=True, kw_only=True):
 @get(
     "/services",
     summary="The services that can be booked",
-    responses=refusals(),
+    responses=refusals(Busy),
     operation_id="listServices",
     operation_class=Queried,
 )

@@ -6,7 +6,7 @@ from litestar import get
 from litestar.params import FromQuery
 from msgspec import Struct
 
-from core.errors import NotFound
+from core.errors import Busy, NotFound
 from modules.booking import BookingService
 
 from ..deps import Container
@@ -28,7 +28,7 @@ class StaffList(Struct, frozen=True, kw_only=True):
     summary="Who renders the services",
     operation_id="listStaff",
     operation_class=Queried,
-    responses=refusals(NotFound),
+    responses=refusals(NotFound, Busy),
 )
 async def list_staff(
     container: Container, service_id: FromQuery[str | None] = None, fields: Fields = None
