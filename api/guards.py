@@ -12,7 +12,7 @@ from litestar import Request
 from core.app import Application
 from core.errors import Unauthorized
 
-from .credentials import BOOKING, authorize_booking, has_bearer, require_credential
+from .credentials import BOOKING, authorize_booking, has_bearer
 from .door import MAX_QUERY_BYTES
 from .errors import InvalidRequest
 
@@ -49,9 +49,8 @@ def admission(application: Application) -> Callable[[Request[Any, Any, Any]], Aw
 
 async def _authorize(request: Request[Any, Any, Any], application: Application) -> None:
     """Keep the booking of the path for the handler; raise what `authorize_booking` raises."""
-    # Before a scope is opened, and before the body is read: whoever has no credential costs next to nothing, and
-    # whoever has a wrong one learns nothing of what the route would take.
-    require_credential(request)
+    # Here and not in the handler, which runs once the body is read: nobody is told what is wrong with a body that could
+    # not be meant for this booking, nor that a booking takes such a body when there is none.
     async with application.scope() as scope:
         booking = await authorize_booking(request, scope, request.path_params["booking_id"])
     request.scope["state"][BOOKING] = booking
