@@ -197,6 +197,18 @@ async def test_a_statement_does_not_wait_for_a_lock_for_long(
     assert as_busy(caught.value) is not None
 
 
+async def test_waiting_stays_limited_when_a_savepoint_is_rolled_back(
+    scope: Scope, shop: Shop, bookings: BookingService
+) -> None:
+    made = await hold(scope, shop, at(10))
+    async with scope.transaction() as transaction:
+        with pytest.raises(NotFound):
+            async with transaction.savepoint():
+                await bookings.lock_booking("book_unknown")
+        await bookings.lock_booking(made.id)
+        assert await transaction.sql("SHOW lock_timeout") == [("2s",)]
+
+
 async def test_a_hold_waits_for_a_deletion_and_then_finds_nobody(
     application: Application, scope: Scope, shop: Shop
 ) -> None:
