@@ -23,7 +23,7 @@ help: ## List the targets
 dev: $(READY) ## Run the shop with its own PostgreSQL and Valkey (PORT=9000 DATA=.holdfast)
 	@exec $(BIN)/holdfast dev --port $(PORT) --data-dir $(DATA)
 
-test: $(READY) ## Run the tests (ARGS="-k hold")
+test: $(CHECKERS) ## Run the tests (ARGS="-k hold")
 	@$(BIN)/pytest -n 2 --durations=10 $(ARGS)
 
 check: $(CHECKERS) ## Lint, formatting, types and import rules
@@ -35,7 +35,7 @@ check: $(CHECKERS) ## Lint, formatting, types and import rules
 bench: $(READY) ## Measure (ONLY=hold)
 	@$(BIN)/python -m bench $(ONLY)
 
-soak: $(READY) ## Run the long tests as well
+soak: $(CHECKERS) ## Run the long tests as well
 	@HOLDFAST_SOAK=1 $(BIN)/pytest -n 2 --durations=10 -m "" $(ARGS)
 
 smoke: $(READY) ## Book, confirm, move and cancel against a running shop (PORT=9000)
@@ -59,7 +59,7 @@ $(READY): requirements-test.lock pyproject.toml | $(BIN)/uv
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# More than half of all that is downloaded serves `make check` alone, so the other targets do without.
+# More than half of all that is downloaded serves the type checker alone, so `make dev` does without it.
 $(CHECKERS): requirements-dev.lock | $(READY)
 	@echo "Installing the checkers ..."
 	@$(UV) pip install --quiet --require-hashes --requirement requirements-dev.lock

@@ -12,7 +12,7 @@ from core.config import Config
 from .body import JsonBody
 from .deps import dependencies
 from .door import pass_through
-from .guards import admit
+from .guards import admission
 from .health import health, ready
 from .logging import configure_logging
 from .openapi import openapi_config
@@ -51,7 +51,7 @@ def _api(application: Application, *, owned: bool) -> Litestar:
         dependencies={**dependencies(application)},
         dto=JsonBody,
         return_dto=None,
-        before_request=admit,
+        before_request=admission(application),
         exception_handlers=HANDLERS,
         logging_config=None,
         request_max_body_size=MAX_BODY_BYTES,

@@ -39,9 +39,11 @@ class JsonBody(AbstractDTO[msgspec.Struct]):
     def create_openapi_schema(
         cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any
     ) -> Reference | Schema:
-        """Document the Struct, and that it takes no other fields."""
+        """Document the Struct, that it takes no other fields, and in which ways they go together (`any_of`)."""
         reference = schema_creator.for_field_definition(FieldDefinition.from_annotation(cls.kinds[handler_id]))
-        schema_creator.schema_registry.from_reference(reference).schema.additional_properties = False
+        schema: Schema = schema_creator.schema_registry.from_reference(reference).schema
+        schema.additional_properties = False
+        schema.any_of = getattr(cls.kinds[handler_id], "any_of", None)
         return reference
 
     @classmethod

@@ -9,8 +9,10 @@ from core.errors import Forbidden, NotFound, Unauthorized
 from modules.booking import Booking, BookingService, manages
 
 Connection = ASGIConnection[Any, Any, Any, Any]
-MANAGE_TOKEN = "X-Manage-Token"  # noqa: S105
+MANAGE_TOKEN = "X-Manage-Token"  # noqa: S105, the name of a header
 GUEST = "guest"
+BOOKING = "booking"
+"""Where the state of a request keeps the booking that it was authorized for."""
 
 
 def manage_token(connection: Connection) -> str | None:
@@ -50,3 +52,8 @@ async def authorize_booking(connection: Connection, container: Scope, booking_id
     if not manages(token, booking, container.config.secrets):
         raise Forbidden("this manage token is not of this booking")
     return booking
+
+
+def authorized_booking(connection: Connection) -> Booking:
+    """Return the booking of the path, as it was read to authorize this request."""
+    return connection.scope["state"][BOOKING]

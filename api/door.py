@@ -51,7 +51,8 @@ class Passage:
         """Add the headers; leave out the body of an answer to HEAD."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            message["headers"] = [*message["headers"], (HEADER, self.request_id.encode()), *_HEADERS]
+            headers = map(_with_head, message["headers"]) if self._status in (204, 405) else message["headers"]
+            message["headers"] = [*headers, (HEADER, self.request_id.encode()), *_HEADERS]
         elif message["type"] == "http.response.body" and self._method == "HEAD":
             message["body"] = b""
         await self._send(message)
@@ -65,6 +66,12 @@ class Passage:
             status=self._status,
             ms=round((time.perf_counter() - self._began) * 1000, 2),
         )
+
+
+def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """Add to `Allow` the method that is answered here, and not by the framework."""
+    name, value = header
+    return name, value.replace(b"GET", b"GET, HEAD") if name == b"allow" else value
 
 
 def _wanted_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

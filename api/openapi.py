@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any, ClassVar
 
+from litestar import Response, Router
 from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
@@ -27,6 +29,7 @@ from .errors import (
     BodyTooLarge,
     InvalidRequest,
     MethodNotAllowed,
+    NoSuchAddress,
     TimezoneRequired,
     UnknownField,
     UnsupportedMediaType,
@@ -54,17 +57,15 @@ COVERED = (Unauthorized, Forbidden, NotFound)
 """Errors of routes that need a booking's credential."""
 KEYED = (RunInProgress, IdempotencyMismatch, Busy, OutcomeUnknown)
 """Errors of routes that run a workflow."""
+KEY = (
+    "Makes the request repeatable: the same key, route, caller and body get the first answer again, with "
+    "`Idempotency-Replayed: true`. Remembered for at least 24 hours are 2xx answers, and errors of requests that had "
+    "written something. Other errors, all 409, 429 and 5xx among them, are computed anew."
+)
 REPLAYED = ResponseHeader(
     name="Idempotency-Replayed",
     documentation_only=True,
     description="`true` where this is the first answer again",
-)
-KEY = Parameter(
-    name=HEADER,
-    param_in="header",
-    schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=MAX_LENGTH),
-    description="Makes the request repeatable: the same key, route, caller and body get the first answer again, with "
-    f"`Idempotency-Replayed: true`. Without a credential at least {GUEST_MIN_LENGTH} characters.",
 )
 
 DESCRIPTION = """\
@@ -72,17 +73,41 @@ Times in requests are ISO 8601 with an offset, or wall time beside the body's `t
 Money is an integer of minor units beside a lower-case `currency_code`. Unknown fields of a body, and unknown or
 repeated query parameters, are refused. Errors are RFC 9457 problem documents with a stable `code`. `X-Request-ID` is
 taken over if sane (1-64 of `A-Z a-z 0-9 . _ : -`), else made, and is on every answer and in every problem document.
-An empty body stands for one without fields. HEAD is answered wherever GET is.
+An empty body stands for one without fields. HEAD is answered wherever GET is. `alternatives` are up to 5 free slots of
+the 14 days from the start that was asked for, or from the booking's own; the asked staff member's come first.
 """
+
+
+@dataclass
+class Queried(Operation):
+    """An operation with a query, where a parameter is left out and never null."""
+
+    def __post_init__(self) -> None:
+        """Correct what the framework takes from the types of the arguments."""
+        for parameter in self.parameters or []:
+            schema = parameter.schema if isinstance(parameter, Parameter) else None
+            if isinstance(schema, Schema) and schema.one_of:
+                schema.type, schema.one_of = OpenAPIType.STRING, None
 
 
 @dataclass
 class Keyed(Operation):
     """An operation that takes an idempotency key."""
 
+    shortest_key: ClassVar[int] = 1
+
     def __post_init__(self) -> None:
         """Add the header, which handlers read themselves."""
-        self.parameters = [*(self.parameters or []), KEY]
+        schema = Schema(type=OpenAPIType.STRING, min_length=self.shortest_key, max_length=MAX_LENGTH)
+        key = Parameter(name=HEADER, param_in="header", schema=schema, description=KEY)
+        self.parameters = [*(self.parameters or []), key]
+
+
+@dataclass
+class KeyedByGuests(Keyed):
+    """One that wants no credential; without one keys are longer."""
+
+    shortest_key: ClassVar[int] = GUEST_MIN_LENGTH
 
 
 @dataclass
@@ -114,13 +139,22 @@ def refusals(*errors: type[HoldfastError]) -> Mapping[int, ResponseSpec]:
     }
 
 
+async def _no_page(response: Response[Any]) -> Response[Any]:
+    """Answer with a problem document where the framework has a page of its own."""
+    if response.status_code == NoSuchAddress.status:
+        raise NoSuchAddress
+    return response
+
+
 def openapi_config(title: str, version: str) -> OpenAPIConfig:
     """Return what the document says of the whole API and how it is served."""
     return OpenAPIConfig(
         title=title,
         version=version,
         description=DESCRIPTION,
-        path="/schema",
+        openapi_router=Router(
+            "/schema", route_handlers=[], include_in_schema=False, dto=None, return_dto=None, after_request=_no_page
+        ),
         use_handler_docstrings=True,
         render_plugins=[OpenApiPage(), JsonRenderPlugin(), YamlRenderPlugin(path="/openapi.yaml")],
         components=Components(

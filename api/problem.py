@@ -103,6 +103,8 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
     busy = as_busy(error)
     if busy is None:
         log.error("request_failed", exc_info=error)
+    else:
+        log.warning("database_busy", error=str(error))
     return answer(busy or HoldfastError("something went wrong here"), request.scope)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
@@ -50,8 +51,7 @@ def _parse(body: bytes) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for index, name in enumerate(names) if name in names[:index])
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise InvalidRequest("a key stands twice in one object", field=_shorten(twice))
     return found
 
@@ -67,10 +67,11 @@ def _inspect(value: Any, place: str, depth: int) -> str | None:
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
         nul_at = _inspect_text("\n".join(members), place)
-        children = [(child, f"{place}.{name}" if place else name) for name, child in members.items()]
+        # Cut at each level: a long name above many others would be repeated as often.
+        children = ((child, _shorten(f"{place}.{name}" if place else name)) for name, child in members.items())
     elif isinstance(value, list):
         nul_at = None
-        children = [(child, f"{place}[{index}]") for index, child in enumerate(cast("list[Any]", value))]
+        children = ((child, _shorten(f"{place}[{index}]")) for index, child in enumerate(cast("list[Any]", value)))
     else:
         return None
     if depth > MAX_DEPTH:

@@ -12,6 +12,16 @@ _ISO = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2})(?:(:\d{2})(?:\.(\d{1,6})0*)?)?([Zz]|[+-]\d{2}:\d{2})?", re.ASCII
 )
 
+_LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+_YEAR_DAY = "(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31"
+_DAY = f"(?:(?!0000)(?:[0-9]{{4}}-(?:{_YEAR_DAY})|{_LEAP_YEAR}-02-29))"
+_CLOCK = r"[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6}0*)?)?"
+_OFFSET = "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+WITH_OFFSET = f"^{_DAY}{_CLOCK}{_OFFSET}$"
+"""Exactly what can be read without a time zone, as a JSON Schema has to say it."""
+READABLE = f"^{_DAY}{_CLOCK}{_OFFSET}?$"
+"""Exactly what can be read."""
+
 
 def instant(text: str, timezone: str | None, *, field: str) -> datetime:
     """Return the UTC instant that `text` names; `timezone` (IANA) is needed where it has no offset.
@@ -24,7 +34,7 @@ def instant(text: str, timezone: str | None, *, field: str) -> datetime:
     if at.tzinfo is not None:
         return _in_utc(at)
     if zone is None:
-        raise TimezoneRequired(f"{text!r} has no offset: send `timezone` too", field="timezone")
+        raise TimezoneRequired(f"{text!r:.80} has no offset: send `timezone` too", field="timezone")
     return local_to_instant(at, zone)
 
 
@@ -37,7 +47,7 @@ def _parse(text: str, field: str) -> datetime:
         # Python 3.11 reads a fraction of three or six digits only.
         return datetime.fromisoformat(f"{day}T{minutes}{seconds or ':00'}.{fraction:0<6}{offset.upper()}")
     except ValueError:
-        raise InvalidRequest(f"{text!r} is no date and time", field=field) from None
+        raise InvalidRequest(f"{text!r:.80} is no date and time", field=field) from None
 
 
 def _in_utc(at: datetime) -> datetime:

@@ -4,16 +4,19 @@ import sys
 
 import uvloop
 
+from .availability import availability
+from .boot import boot
 from .figures import say, show
 from .ground import ground
 from .holds import hold_http_c16, hold_statements
+from .saga import saga
 
-BENCHES = {bench.__name__: bench for bench in (hold_http_c16, hold_statements)}
+BENCHES = {bench.__name__: bench for bench in (hold_http_c16, hold_statements, availability, boot, saga)}
 
 
 async def main(only: str) -> int:
-    """Run the benchmarks whose name begins so."""
-    chosen = [bench for name, bench in BENCHES.items() if name.startswith(only)]
+    """Run the benchmarks whose name begins so, or those that print the figure named so."""
+    chosen = [bench for name, bench in BENCHES.items() if name.startswith(only) or only.startswith(f"{name}_")]
     if not chosen:
         say(f"no benchmark {only!r}; there are {', '.join(BENCHES)}")
         return 2

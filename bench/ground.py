@@ -10,6 +10,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from core.app import Application
 from core.config import Config
 from core.db.branch import branches
@@ -43,8 +46,13 @@ class Ground:
             database.drop()
 
     def application(self, url: str) -> Application:
-        """The shop in this process."""
-        return Application.load(config_on(url, self.config))
+        """The shop in this process, its heart at rest."""
+        return Application.load(self.config_at(url))
+
+    def config_at(self, url: str) -> Config:
+        """What `holdfast.toml` says, on a database, without a beat in between."""
+        config = config_on(url, self.config)
+        return replace(config, engine=replace(config.engine, beat_seconds=3600))
 
     def api(self, url: str) -> ServerProcess:
         """`holdfast api` with one process, to be used in a `with` block."""
@@ -59,9 +67,16 @@ def ground() -> Generator[Ground]:
         yield Ground(postgres, url)
 
 
+class BareApi(Struct, frozen=True):
+    """The floor's server."""
+
+    port: int
+    pid: int
+
+
 @contextmanager
-def bare_api(url: str, config: Config, recorded: Recorded) -> Generator[int]:
-    """The floor as a server process like ours, with as many connections; yields its port."""
+def bare_api(url: str, config: Config, recorded: Recorded) -> Generator["BareApi"]:
+    """The floor as a server process like ours, with as many connections."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "bench.bare:create_app", "--factory", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--loop", "uvloop", "--http", "httptools", "--ws", "none", "--no-access-log"]
@@ -75,7 +90,7 @@ def bare_api(url: str, config: Config, recorded: Recorded) -> Generator[int]:
         )
         try:
             wait_until_it_answers(f"http://127.0.0.1:{port}/nothing", process)
-            yield port
+            yield BareApi(port, process.pid)
         finally:
             process.terminate()
             process.wait()

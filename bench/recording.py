@@ -1,10 +1,12 @@
 """What an application really sends to PostgreSQL: taken down as it happens, so that a floor cannot drift from it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import psycopg
 from msgspec import Struct
+from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -19,12 +21,13 @@ class Statement(Struct):
     query: str
     params: Any
     in_transaction: bool
+    places: list[Any]
+    """The parameters that hold plain values: their names or positions."""
     fresh: dict[Any, str] = {}
 
     def mark(self, names: Mapping[Any, str]) -> None:
         """Remember where one of these values stands, under its name."""
-        places = self.params.items() if isinstance(self.params, dict) else enumerate(self.params)
-        self.fresh = {place: names[value] for place, value in places if _hashable(value) and value in names}
+        self.fresh = {place: names[self.params[place]] for place in self.places if self.params[place] in names}
 
     def bound(self, values: Mapping[str, Any]) -> Any:
         """Return the parameters of a repetition."""
@@ -44,7 +47,8 @@ class Recorder:
 
         class Cursor(psycopg.AsyncCursor[Row]):
             async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-                recorder.add(query, params, in_transaction=not self.connection.autocommit)
+                idle = self.connection.info.transaction_status == TransactionStatus.IDLE
+                recorder.add(query, params, in_transaction=not (idle and self.connection.autocommit))
                 return await super().execute(query, params, **options)
 
         @event.listens_for(application.database.sync_engine, "connect")
@@ -52,18 +56,23 @@ class Recorder:
             connection.driver_connection.cursor_factory = Cursor
 
     def add(self, query: Any, params: Mapping[str, Any] | Sequence[Any] | None, *, in_transaction: bool) -> None:
-        """Take down one statement."""
-        if self.listening:
-            copied = dict(params) if isinstance(params, Mapping) else list(params or ())
-            self.statements.append(Statement(str(query), copied, in_transaction))
+        """Take down one statement; what begins and ends transactions is left to whoever repeats them."""
+        query = query.decode() if isinstance(query, bytes) else str(query)
+        if query.lstrip().upper().startswith("BEGIN"):
+            in_transaction, query = True, query.partition(";")[2]
+        if self.listening and query.strip(" ;").upper() not in ("", "COMMIT", "ROLLBACK"):
+            named = isinstance(params, Mapping)
+            copied: Any = dict(params) if named else list(params or ())
+            places = [place for place, value in (copied.items() if named else enumerate(copied)) if _is_plain(value)]
+            self.statements.append(Statement(query, copied, in_transaction, places))
 
     def find(self, text: str) -> Statement:
-        """Return the first statement that has this text in it."""
+        """Return the first statement that has this text in it; `LookupError` if none has."""
         for statement in self.statements:
             if text in statement.query:
                 return statement
         raise LookupError(f"nothing like {text!r} was sent: the benchmark has to learn a new way")
 
 
-def _hashable(value: object) -> bool:
-    return not isinstance(value, list | dict)
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | datetime)

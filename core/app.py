@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, cast
@@ -14,7 +14,7 @@ from .container import Container, Scope
 from .db import create_engine
 from .errors import ConfigurationError
 from .heartbeat import Heartbeat
-from .module import Module
+from .module import Act, Module
 from .workflow import Hook, Workflow, WorkflowEngine
 from .workflow.registry import Registry
 from .workflow.step import AnyStep
@@ -65,19 +65,22 @@ class Application:
         await self.heartbeat.start()
         for module in self.modules.values():
             if module.on_start is not None:
-                async with self.scope() as scope:
-                    await module.on_start(scope)
+                await self._within_scope(module.on_start)
         self.workflows.open()
 
     async def close(self) -> None:
         """Let running workflows end (up to `grace_seconds`), stop the modules in reverse order, disconnect."""
-        await self.workflows.close(self.config.engine.grace_seconds)
-        for module in reversed(self.modules.values()):
-            if module.on_stop is not None:
-                async with self.scope() as scope:
-                    await module.on_stop(scope)
-        await self.heartbeat.stop()
-        await self.database.dispose()
+        async with AsyncExitStack() as stack:  # backwards, and each also when another one fails
+            stack.push_async_callback(self.database.dispose)
+            stack.push_async_callback(self.heartbeat.stop)
+            for module in self.modules.values():
+                if module.on_stop is not None:
+                    stack.push_async_callback(self._within_scope, module.on_stop)
+            stack.push_async_callback(self.workflows.close, self.config.engine.grace_seconds)
+
+    async def _within_scope(self, act: Act) -> None:
+        async with self.scope() as scope:
+            await act(scope)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator["Application"]:

@@ -1,6 +1,8 @@
 """The one clock: PostgreSQL's time, kept as an offset from this machine's."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from zoneinfo import available_timezones
 
 
 class Clock:
@@ -20,3 +22,10 @@ class Clock:
     def set_offset(self, offset: timedelta) -> None:
         """Make `now()` differ from this machine's clock by `offset`."""
         self._offset = offset
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Return the names of the IANA time zones that this machine knows."""
+    # Systems have more files than zones: `localtime`, `posixrules`, `right/...`, which counts leap seconds.
+    return frozenset(available_timezones() - {"localtime", "Factory"})

@@ -3,13 +3,18 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from .errors import ConfigurationError
 
 FILE = "holdfast.toml"
+
+Seconds = Annotated[float, Meta(gt=0, le=86400 * 365)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
 
 
 class Shop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,36 +22,36 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     name: str = "Holdfast"
     timezone: str = "UTC"
-    hold_seconds: float = 600
-    payment_timeout_seconds: float = 900
+    hold_seconds: Seconds = 600
+    payment_timeout_seconds: Seconds = 900
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits of the PostgreSQL connections of one process."""
 
     url: str = ""
-    pool_size: int = 10
-    pool_overflow: int = 10
-    pool_timeout_seconds: float = 5
-    statement_timeout_seconds: float = 10
-    lock_timeout_seconds: float = 5
-    connect_timeout_seconds: int = 5
+    pool_size: Positive = 10
+    pool_overflow: Annotated[int, Meta(ge=0)] = 10
+    pool_timeout_seconds: Seconds = 5
+    statement_timeout_seconds: Seconds = 10
+    lock_timeout_seconds: Seconds = 5
+    connect_timeout_seconds: Positive = 5
 
 
 class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The workflow engine's clockwork."""
 
-    beat_seconds: float = 5
-    lease_seconds: float = 20
-    grace_seconds: float = 20
+    beat_seconds: Seconds = 5
+    lease_seconds: Seconds = 20
+    grace_seconds: Annotated[float, Meta(ge=0)] = 20
 
 
 class Http(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the API listens and what it accepts."""
 
     host: str = "127.0.0.1"
-    port: int = 9000
-    workers: int = 1
+    port: Port = 9000
+    workers: Positive = 1
 
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {"shop": Shop, "database": Database, "engine": Engine, "http": Http}
@@ -100,5 +105,6 @@ def _overlay(values: dict[str, Any], environ: Mapping[str, str]) -> None:
         values.setdefault("database", {})["url"] = url
     if url := environ.get("REDIS_URL"):
         values["redis_url"] = url
-    secrets = [environ.get("HOLDFAST_SECRET", ""), *environ.get("HOLDFAST_OLD_SECRETS", "").split(",")]
-    values["secrets"] = [secret for secret in secrets if secret]
+    present, old = environ.get("HOLDFAST_SECRET", ""), environ.get("HOLDFAST_OLD_SECRETS", "").split(",")
+    # The first one signs, which an old one must not do.
+    values["secrets"] = [present, *filter(None, map(str.strip, old))] if present else []

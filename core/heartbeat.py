@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 
@@ -41,6 +42,7 @@ class Heartbeat:
         self._every = every
         self._lease = lease
         self._patient_until = 0.0
+        self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -48,13 +50,14 @@ class Heartbeat:
 
         A database that is away does not stop the start: the process answers 503 until it is back.
         """
+        self._stopping.clear()
         await self._unless_away(self.beat())
         self._task = asyncio.create_task(self._keep_beating(), name="heartbeat")
 
     async def stop(self) -> None:
         """Stop beating and take the row away."""
         if self._task is not None:
-            self._task.cancel()
+            self._stopping.set()  # a beat under way ends: cancelled, it may lose its connection
             await asyncio.wait([self._task])
             self._task = None
             await self._unless_away(self._session.sql(FAREWELL, {"id": self.process_id}))
@@ -75,9 +78,17 @@ class Heartbeat:
         return time.monotonic() < self._patient_until
 
     async def _keep_beating(self) -> None:
-        while True:
-            await asyncio.sleep(self._every)
-            await self._unless_away(self.beat())
+        while not await self._stops_within(self._every):
+            try:
+                await self._unless_away(self.beat())
+            except Exception:
+                # Nobody awaits this task: without a beat the process would lose its runs to others, unseen.
+                log.exception("beat_failed")
+
+    async def _stops_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self._stopping.is_set()
 
     async def _unless_away(self, statement: Coroutine[Any, Any, object]) -> None:
         try:

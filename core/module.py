@@ -23,7 +23,8 @@ U = TypeVar("U", bound=msgspec.Struct)
 
 Check = Callable[[Scope], Awaitable[Sequence[str]]]
 """An integrity check: returns one sentence per violation, none when all is well."""
-Demo = Callable[[Scope], Awaitable[None]]
+Act = Callable[[Scope], Awaitable[None]]
+"""What a module does when the application starts or stops, or to fill an empty database."""
 
 
 class Entity(EntityTable[S], Generic[S, C, U]):
@@ -82,9 +83,9 @@ class Module(Generic[SV]):
         entities: Sequence[Entity[Any, Any, Any]],
         checks: Mapping[str, Check] | None = None,
         commands: Sequence["click.Command"] = (),
-        demo: Demo | None = None,
-        on_start: Demo | None = None,
-        on_stop: Demo | None = None,
+        demo: Act | None = None,
+        on_start: Act | None = None,
+        on_stop: Act | None = None,
     ) -> None:
         self.name = name
         self.service = service

@@ -1,14 +1,13 @@
 """What storefronts call."""
 
-from litestar import Router
-
+from ..router import ResourceRouter
 from .availability import list_slots
 from .bookings import get_booking, hold_slot, list_bookings
 from .services import list_services
 from .staff import list_staff
 from .transitions import cancel, confirm, reschedule
 
-store = Router(
+store = ResourceRouter(
     "/store/bookings",
     route_handlers=[
         list_services,

@@ -7,12 +7,12 @@ from litestar import Request, get
 from litestar.params import FromQuery, QueryParameter
 from msgspec import Struct
 
-from core.errors import Forbidden, InvalidData, NotFound, Unauthorized
+from core.errors import Busy, Forbidden, InvalidData, NotFound, Unauthorized
 from modules.booking import BookingService, RangeTooLarge, Slot, SlotQuery
 
 from ..credentials import authorize_booking
 from ..deps import Container
-from ..openapi import refusals
+from ..openapi import Queried, refusals
 
 Day = Annotated[dt.date, QueryParameter(description="The first date, YYYY-MM-DD.")]
 Days = Annotated[
@@ -38,8 +38,9 @@ class Slots(Struct, frozen=True, kw_only=True):
     "/availability",
     summary="Free and taken slots",
     operation_id="listSlots",
+    operation_class=Queried,
     security=[{}, {"manageToken": []}, {"bearer": []}],
-    responses=refusals(InvalidData, RangeTooLarge, NotFound, Unauthorized, Forbidden),
+    responses=refusals(InvalidData, RangeTooLarge, NotFound, Unauthorized, Forbidden, Busy),
 )
 async def list_slots(
     request: Request[Any, Any, Any],

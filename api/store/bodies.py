@@ -1,12 +1,15 @@
 """What the store's routes take."""
 
 import re
-from typing import Annotated
+from typing import Annotated, ClassVar
 
+from litestar.openapi.spec import OpenAPIType, Schema
 from msgspec import Meta, Struct
 
 from core.errors import InvalidData
 from modules.booking import PaymentMode
+
+from ..times import READABLE, WITH_OFFSET
 
 Name = Annotated[str, Meta(min_length=1, max_length=200, extra_json_schema={"description": "One line."})]
 Phone = Annotated[
@@ -18,6 +21,7 @@ Time = Annotated[
     str,
     Meta(
         extra_json_schema={
+            "pattern": READABLE,
             "description": "ISO 8601 with an offset, or without one as wall time in `timezone`.",
             "examples": ["2030-01-31T10:00:00+01:00"],
         }
@@ -27,6 +31,10 @@ TimeZone = Annotated[
     str, Meta(max_length=64, extra_json_schema={"description": "IANA, such as Europe/Vienna; kept with the booking."})
 ]
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+OFFSET_OR_ZONE = [
+    Schema(properties={"start_at": Schema(pattern=WITH_OFFSET)}),
+    Schema(properties={"timezone": Schema(type=OpenAPIType.STRING)}, required=["timezone"]),
+]
 CONTACT = ("customer_email", "customer_phone", "customer_name")
 
 
@@ -48,6 +56,7 @@ class Contact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class HoldBody(Contact, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which slot to hold, and for whom; without `staff_id` whoever is free."""
 
+    any_of: ClassVar = OFFSET_OR_ZONE
     service_id: str
     start_at: Time
     timezone: TimeZone | None = None
@@ -70,6 +79,7 @@ class CancelBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class RescheduleBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where to; without `staff_id` with the same staff."""
 
+    any_of: ClassVar = OFFSET_OR_ZONE
     start_at: Time
     timezone: TimeZone | None = None
     staff_id: str | None = None

@@ -6,15 +6,15 @@ from litestar import Request, Response, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import JSONBody
 
-from core.errors import NotFound, Unauthorized
+from core.errors import Busy, NotFound, Unauthorized
 from modules.booking import BookingStatus, manage_token, status_at
 from workflows.booking import HoldBookingSlot, hold_booking_slot
 
-from ..credentials import authorize_booking
+from ..credentials import authorized_booking
 from ..deps import BookingPath, Container
 from ..guards import CUSTOMERS_ONLY, NEEDS_CREDENTIAL, TAKES_CREDENTIAL
 from ..idempotency import idempotency_key
-from ..openapi import BODY_ERRORS, COVERED, COVERED_BY, KEYED, OPEN_TO_GUESTS, PLACED, REPLAYED, Keyed, refusals
+from ..openapi import BODY_ERRORS, COVERED, COVERED_BY, KEYED, OPEN_TO_GUESTS, PLACED, REPLAYED, KeyedByGuests, refusals
 from ..times import instant
 from ..views import BookingView
 from .answers import BookingPage, HeldBooking, OneBooking, replayed
@@ -28,7 +28,7 @@ LOCATION = ResponseHeader(name="Location", documentation_only=True, description=
     opt=TAKES_CREDENTIAL,
     summary="Hold a slot",
     operation_id="holdSlot",
-    operation_class=Keyed,
+    operation_class=KeyedByGuests,
     security=OPEN_TO_GUESTS,
     response_headers=[LOCATION, REPLAYED],
     responses=refusals(*BODY_ERRORS, *PLACED, *KEYED, Unauthorized, NotFound),
@@ -74,11 +74,11 @@ async def list_bookings() -> BookingPage:
     summary="One booking",
     operation_id="getBooking",
     security=COVERED_BY,
-    responses=refusals(*COVERED),
+    responses=refusals(*COVERED, Busy),
 )
 async def get_booking(request: Request[Any, Any, Any], booking_id: BookingPath, container: Container) -> OneBooking:
     """Show a booking to somebody whose credential covers it; a hold that ran out is gone."""
-    booking = await authorize_booking(request, container, booking_id)
+    booking = authorized_booking(request)
     if status_at(booking, container.clock.now()) is BookingStatus.EXPIRED:
         raise NotFound(f"no booking {booking_id!r:.80}")
     return OneBooking(booking=BookingView.of(booking))

@@ -1,14 +1,19 @@
 """The services that can be booked."""
 
+from typing import Annotated
+
 from litestar import get
 from msgspec import Struct
 
+from core.errors import Busy
 from modules.booking import BookingService
 
 from ..deps import Container
-from ..fields import Fields, chosen
-from ..openapi import refusals
+from ..fields import chosen, fields_of
+from ..openapi import Queried, refusals
 from ..views import ServiceView
+
+Fields = Annotated[str | None, fields_of(ServiceView)]
 
 
 class Services(Struct, frozen=True, kw_only=True):
@@ -17,7 +22,13 @@ class Services(Struct, frozen=True, kw_only=True):
     services: list[ServiceView]
 
 
-@get("/services", summary="The services that can be booked", responses=refusals(), operation_id="listServices")
+@get(
+    "/services",
+    summary="The services that can be booked",
+    responses=refusals(Busy),
+    operation_id="listServices",
+    operation_class=Queried,
+)
 async def list_services(container: Container, fields: Fields = None) -> Services:
     """List the active services by name, all at once."""
     names = chosen(fields, ServiceView)

@@ -1,18 +1,20 @@
 """The people who render the services."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import get
 from litestar.params import FromQuery
 from msgspec import Struct
 
-from core.errors import NotFound
+from core.errors import Busy, NotFound
 from modules.booking import BookingService
 
 from ..deps import Container
-from ..fields import Fields, chosen
-from ..openapi import refusals
+from ..fields import chosen, fields_of
+from ..openapi import Queried, refusals
 from ..views import StaffView
+
+Fields = Annotated[str | None, fields_of(StaffView)]
 
 
 class StaffList(Struct, frozen=True, kw_only=True):
@@ -21,7 +23,13 @@ class StaffList(Struct, frozen=True, kw_only=True):
     staff: list[StaffView]
 
 
-@get("/staff", summary="Who renders the services", operation_id="listStaff", responses=refusals(NotFound))
+@get(
+    "/staff",
+    summary="Who renders the services",
+    operation_id="listStaff",
+    operation_class=Queried,
+    responses=refusals(NotFound, Busy),
+)
 async def list_staff(
     container: Container, service_id: FromQuery[str | None] = None, fields: Fields = None
 ) -> StaffList:

@@ -95,8 +95,10 @@ def _alone(data_dir: Path) -> Generator[None]:
 
 def _secret(path: Path) -> str:
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(32))
+        draft = path.with_suffix(".new")  # renamed when whole: an empty secret would be kept for good
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(32))
+        draft.replace(path)
     return path.read_text()
 
 

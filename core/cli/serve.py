@@ -42,10 +42,17 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
+        listener.listen()  # until then two could bind; whoever connects now waits until the shop is open
     except OSError as error:
         listener.close()
         raise PortInUse(f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}; try --port") from error
     return listener
+
+
+def address(listener: socket.socket) -> str:
+    """Return the URL of what listens there."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def serve(

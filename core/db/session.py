@@ -28,6 +28,8 @@ class Transaction:
         self._driver = driver
         self._turn = asyncio.Lock()
         self._ended = False
+        self.undone = 0
+        """How many savepoints were rolled back; with each went what a `SET LOCAL` said after it."""
 
     @classmethod
     async def begin(cls, engine: AsyncEngine) -> "Transaction":
@@ -58,6 +60,7 @@ class Transaction:
             yield
         except Exception:
             await self.sql("ROLLBACK TO SAVEPOINT attempt")
+            self.undone += 1
             # It outlives the rollback, and would hide one of the same name around it.
             await self.sql("RELEASE SAVEPOINT attempt")
             raise

@@ -22,7 +22,7 @@ class TableBase(DeclarativeBase):
     """Base of a module's own base: `class Base(TableBase): metadata = module_metadata()`."""
 
     __abstract__ = True
-    type_annotation_map = {datetime: UtcDateTime, str: Text, dict[str, Any]: JSONB(none_as_null=True)}  # noqa: RUF012
+    type_annotation_map = {datetime: UtcDateTime, str: Text, dict[str, Any]: JSONB(none_as_null=True)}  # noqa: RUF012, SQLAlchemy reads it so
 
     def __init_subclass__(cls, **options: Any) -> None:
         if "metadata" in vars(cls):

@@ -97,7 +97,7 @@ def known(fields: Mapping[str, Field], name: str, of: str) -> Field:
 def _bare(kind: Any) -> Any:
     if get_origin(kind) not in (Union, UnionType):
         return kind
-    return Union[tuple(part for part in get_args(kind) if part not in (NoneType, UnsetType))]  # noqa: UP007
+    return Union[tuple(part for part in get_args(kind) if part not in (NoneType, UnsetType))]  # noqa: UP007, how many parts is not known here
 
 
 def _parts(plain: Any) -> Iterator[object]:

@@ -57,7 +57,7 @@ async def _begin(lane: Lane, call: StepCall[Any], entry: Entry) -> None:
     await lane.record.check_key(Session(lane.record.container.engine))
     undo = Undo(entry.path, entry.step, NULL) if call.step.undo else None
     now = lane.record.container.clock.now()
-    given = Raw(encode([call.args, call.kwargs], entry.step))
+    given = Raw(call.given)
     begun = structs.replace(entry, path=path, kind="begun", undo=undo, input=given, ended_at=now)
     await lane.flush(lane.record.running(), begun)
     lane.check_stopped()
@@ -121,7 +121,7 @@ def _failed(
     data = describe_error(as_busy(error) or error, entry.step)
     owed = call.step.kind == "external" and call.step.undo is not None and unknown
     undo = Undo(entry.path, entry.step, NULL) if owed else None
-    given = Raw(encode([call.args, call.kwargs], entry.step))
+    given = Raw(call.given)
     lane.record.pending.append(lane.record.timed(structs.replace(entry, error=data, undo=undo, input=given), started))
     restored: HoldfastError = restore_error(data)
     restored.__cause__ = error

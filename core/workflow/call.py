@@ -6,12 +6,14 @@ the result back. While a body runs there is no current asyncio task, so nothing 
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
+from functools import cached_property
 from types import CodeType, FrameType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import msgspec
 import structlog
 
+from .codec import encode
 from .errors import CallNotAwaited, ForeignAwait, StepOutsideBody
 
 R_co = TypeVar("R_co", covariant=True)
@@ -30,8 +32,9 @@ class Call(Generic[R_co]):
     nested = ""
     """How the paths of journal entries that belong to this call continue after its own path."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, arguments: object = None) -> None:
         self.name = name
+        self.arguments = arguments
         self._awaited = False
         if Body.running is not None:
             Body.running.made[id(self)] = self
@@ -43,6 +46,15 @@ class Call(Generic[R_co]):
             raise StepOutsideBody(f"{self.name} was awaited outside of a workflow body")
         self.take()
         return (yield self)
+
+    @cached_property
+    def given(self) -> bytes:
+        """The encoded input of the call; raises `UnstorableResult`."""
+        return encode(self.arguments, f"the input of {self.name}")
+
+    def check(self) -> None:
+        """Raise what is wrong with the input."""
+        _ = self.given
 
     def take(self) -> None:
         """Mark the call as used, by an await or as a branch of a `parallel`; raises `StepOutsideBody`."""

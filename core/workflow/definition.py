@@ -6,8 +6,10 @@ from functools import cached_property
 from inspect import signature
 from typing import Any, Generic, TypeVar, get_type_hints
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, InvalidData
 from .call import Call
+from .codec import decode
+from .errors import UnstorableResult
 from .step import return_type
 
 D = TypeVar("D")
@@ -54,6 +56,16 @@ class ChildCall(Call[R]):
     nested = "."
 
     def __init__(self, definition: Definition[Any, R], data: object) -> None:
-        super().__init__(f"workflow {definition.id}")
+        super().__init__(f"workflow {definition.id}", data)
         self.definition = definition
-        self.data = data
+
+    def check(self) -> None:
+        """Raise what is wrong with the input."""
+        self.argument()
+
+    def argument(self) -> Any:
+        """Return a fresh copy of the argument; `InvalidData` if it cannot be stored or has another type."""
+        try:
+            return decode(self.given, self.definition.types[0], f"the input of {self.name}")
+        except UnstorableResult as error:
+            raise InvalidData(error.detail) from error

@@ -8,13 +8,14 @@ from typing import Any
 import structlog
 
 from ..container import Container, Scope
-from ..errors import Busy, HoldfastError, InvalidData, OutcomeUnknown
+from ..errors import Busy, InvalidData, OutcomeUnknown
 from ..heartbeat import Heartbeat
 from ..ids import new_id
 from .call import Body
 from .codec import encode
 from .definition import Definition
 from .errors import RunInProgress, RunInsideTransaction, StepOutsideBody, UnstorableResult
+from .journal import RunRow
 from .record import Record
 from .recovery import Recovery
 from .registry import Registry
@@ -38,6 +39,7 @@ class WorkflowEngine:
         self._recovery = Recovery(container, registry, heartbeat)
         self._sweeping: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Answer]] = set()
+        self._turns = asyncio.Semaphore(container.config.database.pool_size)
         self._closing = False
 
     def open(self) -> None:
@@ -60,11 +62,16 @@ class WorkflowEngine:
             for record, row in claimed:
                 steps = dict(self._registry.steps)
                 runner = Runner(record, patience=RECOVERY_PATIENCE, steps=steps)
-                self._own(asyncio.create_task(runner.resume(row), name=record.run_id))
+                self._own(asyncio.create_task(self._resume(runner, row), name=runner.awaits))
             taken += len(claimed)
             orphans = []  # they are driven now
             await self._until_few_are_left()
         return taken
+
+    async def _resume(self, runner: Runner, row: RunRow) -> Answer:
+        # No more at once than there are connections: a step that waits for one in vain would fail its run.
+        async with self._turns:
+            return await runner.resume(row)
 
     async def _until_few_are_left(self) -> None:
         while len(self._tasks) > MOST_AT_ONCE:
@@ -91,21 +98,34 @@ class WorkflowEngine:
         if self._closing:
             raise Busy("this process is shutting down")
         scope.replayed = False
-        task = self._start(definition, scope, data, scope.key_of_run(key), wait, context)
-        done, _ = await asyncio.wait([task], timeout=wait.total_seconds())
-        if not done:
-            raise RunInProgress(f"{definition.id} takes longer than {wait}: it goes on", run_id=task.get_name())
-        if task.cancelled():
-            raise OutcomeUnknown(f"run {task.get_name()} was interrupted: this process is shutting down")
-        try:
-            answer = task.result()
-        except HoldfastError as error:
-            scope.replayed = error.replayed
-            raise
+        runner = self._runner(definition, scope, data, scope.key_of_run(key), wait, context)
+        answer = await self._answer(runner, wait)
         scope.replayed = answer.replayed
-        return answer.value
+        if answer.error is None:
+            return answer.value
+        try:
+            raise answer.error
+        finally:
+            del answer  # else the error would hold this frame, and this frame the error
 
-    def _start(
+    async def _answer(self, runner: Runner, wait: timedelta) -> Answer:
+        task = self._own(asyncio.create_task(runner.run(), name=runner.awaits))
+        try:
+            await asyncio.wait([task], timeout=wait.total_seconds())
+            if not task.done():
+                raise RunInProgress(f"run {runner.awaits} takes longer than {wait}", run_id=runner.awaits)
+            if task.cancelled():
+                raise OutcomeUnknown(f"run {runner.awaits} was interrupted: this process is shutting down")
+            return task.result()
+        finally:
+            del task  # as above
+
+    def _own(self, task: asyncio.Task[Answer]) -> asyncio.Task[Answer]:
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _runner(
         self,
         definition: Definition[Any, Any],
         scope: Scope,
@@ -113,7 +133,7 @@ class WorkflowEngine:
         key: str | None,
         wait: timedelta,
         context: Mapping[str, str] | None,
-    ) -> asyncio.Task[Answer]:
+    ) -> Runner:
         try:
             given = encode(data, f"the input of {definition.id}")
         except UnstorableResult as error:
@@ -128,17 +148,14 @@ class WorkflowEngine:
             created_at=self._container.clock.now(),
             owner=self._process_id,
         )
-        runner = Runner(record, patience=wait.total_seconds())
-        return self._own(asyncio.create_task(runner.run(), name=record.run_id))
-
-    def _own(self, task: asyncio.Task[Answer]) -> asyncio.Task[Answer]:
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
+        return Runner(record, patience=wait.total_seconds())
 
     def _ended(self, task: asyncio.Task[Answer]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            return
+        error = task.exception() or task.result().error
+        if error is not None:
             log.debug("run_failed", run_id=task.get_name(), error=repr(error))
 
     async def close(self, grace: float) -> None:

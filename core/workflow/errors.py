@@ -129,14 +129,6 @@ class Decided(ControlFlow):
         self.run_id = run_id
 
 
-class BodyFailed(ControlFlow):
-    """The body ended with `error`; what was done is journaled as owed."""
-
-    def __init__(self, error: HoldfastError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
 class Parked(ControlFlow):
     """The run cannot go on until somebody looks at it."""
 

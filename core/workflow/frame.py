@@ -2,8 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from ..errors import HoldfastError
 from .call import Body, Call, Finished
@@ -12,8 +11,21 @@ from .errors import Nondeterministic, Parked, WorkflowFailed
 from .lane import Lane
 from .record import Record
 
+E = TypeVar("E", bound=BaseException)
 Outcome = tuple[Any, HoldfastError | None]
-Perform = Callable[[Lane, str, Call[Any]], Awaitable[Outcome]]
+
+
+class Calls(Protocol):
+    """What performs the calls of a body."""
+
+    def refusal(self, call: Call[Any]) -> HoldfastError | None:
+        """Return why a call cannot be made at all; it then leaves no trace in the journal."""
+        ...
+
+    async def perform(self, lane: Lane, path: str, call: Call[Any]) -> Outcome:
+        """Return the outcome of a call."""
+        ...
+
 
 _NUMBER = re.compile(r"\d+")
 
@@ -30,7 +42,7 @@ class Frame:
         self._live = False
         """Whether the body is past what the journal knows."""
 
-    async def drive(self, argument: object, perform: Perform) -> Finished | HoldfastError:
+    async def drive(self, argument: object, calls: Calls) -> Finished | HoldfastError:
         """Run the body to its end: what it returned, or the error that it raised."""
         body = Body(self._definition.body(argument))
         value: Any = None
@@ -43,17 +55,20 @@ class Frame:
                     self._keep_lines(body, self._prefix.removesuffix("."))
                     return call
                 self._lane.check_stopped()
-                value, error = await self._perform(body, call, perform)
+                value, error = await self._perform(body, call, calls)
         finally:
             body.close()
 
-    async def _perform(self, body: Body, call: Call[Any], perform: Perform) -> Outcome:
+    async def _perform(self, body: Body, call: Call[Any], calls: Calls) -> Outcome:
         self._calls += 1
         path = f"{self._prefix}{self._calls}"
         if path not in self._record.recorded:
+            refusal = calls.refusal(call)
+            if refusal is not None:
+                return None, refusal
             self._go_live(path, call.nested)
             self._keep_lines(body, path)
-        return await perform(self._lane, path, call)
+        return await calls.perform(self._lane, path, call)
 
     def _keep_lines(self, body: Body, path: str) -> None:
         if body.lines:
@@ -67,12 +82,12 @@ class Frame:
                 body.check_all_awaited()
             return call
         except HoldfastError as failure:
-            return failure
+            return _without_engine(failure)
         # A body runs at one go: a cancellation that comes out of it is its own doing, and nobody cancels the run.
         except (Exception, asyncio.CancelledError) as failure:
             name = type(failure).__name__
             typed = WorkflowFailed(f"workflow {self._definition.id} failed: {name}: {failure}")
-            typed.__cause__ = failure
+            typed.__cause__ = _without_engine(failure)
             return typed
 
     def _go_live(self, path: str, nested: str) -> None:
@@ -92,3 +107,11 @@ class Frame:
         if number != self._calls or path in self._record.recorded:
             return number > self._calls
         return not nested or not other.startswith(path + nested)
+
+
+def _without_engine(error: E) -> E:
+    """Drop the engine's frames above the body's from the traceback: they hold the error, and it would hold them."""
+    place = error.__traceback__
+    while place is not None and place.tb_frame.f_globals.get("__package__") == __package__:
+        place = place.tb_next
+    return error.with_traceback(place)

@@ -19,7 +19,7 @@ class HookCall(Call[None]):
     nested = "."
 
     def __init__(self, hook: "Hook[Any]", data: object) -> None:
-        super().__init__(f"hook {hook.id}")
+        super().__init__(f"hook {hook.id}", data)
         self.hook = hook
         self.data = data
 

@@ -20,8 +20,8 @@ class ParallelCall(Call[tuple[Any, ...]]):
     nested = "."
 
     def __init__(self, calls: tuple[Call[Any], ...]) -> None:
-        super().__init__("parallel")
         self.branches = [_branch(call) for call in calls]
+        super().__init__("parallel", [branch.name for branch in self.branches])
 
 
 def _branch(call: Call[Any]) -> StepCall[Any] | ChildCall[Any]:

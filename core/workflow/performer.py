@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Raw, structs
 
-from ..errors import ConfigurationError, HoldfastError, InvalidData
+from ..errors import ConfigurationError, HoldfastError
 from .attempts import perform_step
 from .call import Call
 from .codec import decode, describe_error, encode, error_data, restore_error
@@ -30,6 +30,17 @@ class Performer:
         self._record = record
         self._steps = steps
 
+    def refusal(self, call: Call[Any]) -> HoldfastError | None:
+        """Return why a call cannot be made at all: its input cannot be stored, or its step is not what its id says."""
+        for each in call.branches if isinstance(call, ParallelCall) else [call]:
+            if isinstance(each, StepCall) and not self._knows(each.step):
+                return ConfigurationError(f"two steps have the id {each.step.id!r}")
+            try:
+                each.check()
+            except HoldfastError as error:
+                return error
+        return None
+
     async def perform(self, lane: Lane, path: str, call: Call[Any]) -> Outcome:
         """Return the outcome of one call of a body or of one branch of a `parallel`."""
         if isinstance(call, StepCall):
@@ -48,11 +59,7 @@ class Performer:
         step = call.step
         if not self._knows(step):
             return None, ConfigurationError(f"two steps have the id {step.id!r}")
-        try:
-            given = encode([call.args, call.kwargs], f"the input of step {step.id}")
-        except UnstorableResult as error:
-            return None, error
-        entry = self._record.entry(path, step.id, step.kind, given)
+        entry = self._record.entry(path, step.id, step.kind, call.given)
         stored = self._record.recorded.get(path)
         if stored is None:
             self._check(self._record.recorded.get(begun_path(path)), entry, kinds=("begun",))
@@ -75,8 +82,7 @@ class Performer:
                 raise Parked(_differs(field, called.path, was, now))
 
     async def _parallel(self, lane: Lane, path: str, call: ParallelCall) -> Outcome:
-        names = encode([branch.name for branch in call.branches], call.name)
-        entry = self._record.entry(path, "parallel", "parallel", names)
+        entry = self._record.entry(path, "parallel", "parallel", call.given)
         stored = self._record.recorded.get(path)
         self._check(stored, entry)
         await lane.commit()
@@ -108,12 +114,7 @@ class Performer:
     async def _child(self, lane: Lane, path: str, call: ChildCall[Any]) -> Outcome:
         definition = call.definition
         started = time.perf_counter()
-        try:
-            given = encode(call.data, f"the input of workflow {definition.id}")
-            argument = decode(given, definition.types[0], f"the input of workflow {definition.id}")
-        except UnstorableResult as error:
-            return None, InvalidData(error.detail)
-        entry = self._record.entry(path, definition.id, "child", given)
+        entry = self._record.entry(path, definition.id, "child", call.given)
         stored = self._record.recorded.get(path)
         self._check(stored, entry, kinds=("child", "failure"))
         what = f"the result of workflow {definition.id}"
@@ -121,7 +122,7 @@ class Performer:
             await undo_child(self._record, self._steps, stored)
             value = None if stored.error else decode(bytes(stored.value), definition.types[1], what)
             return value, restore_error(stored.error) if stored.error else None
-        ended = await Frame(self._record, lane, definition, f"{path}.").drive(argument, self.perform)
+        ended = await Frame(self._record, lane, definition, f"{path}.").drive(call.argument(), self)
         try:
             if isinstance(ended, HoldfastError):
                 return await self._fail_child(lane, entry, ended)
@@ -135,8 +136,8 @@ class Performer:
     async def drop(self, lane: Lane, path: str, call: Call[Any]) -> None:
         """Undo what a stopped branch did, if it is a child; a step that was stopped has done nothing."""
         if isinstance(call, ChildCall) and path not in self._record.entries() and self._record.owed(f"{path}."):
-            given = encode(call.data, f"the input of {call.name}")
-            await self._fail_child(lane, self._record.entry(path, call.definition.id, "child", given), SiblingFailed())
+            entry = self._record.entry(path, call.definition.id, "child", call.given)
+            await self._fail_child(lane, entry, SiblingFailed())
 
     async def _fail_child(self, lane: Lane, entry: Entry, error: HoldfastError) -> Outcome:
         """Undo what the child did, before its error reaches the parent's body."""
@@ -151,11 +152,7 @@ class Performer:
         return None, error
 
     async def _hook(self, lane: Lane, path: str, call: HookCall) -> Outcome:
-        try:
-            given = encode(call.data, f"the input of {call.name}")
-        except UnstorableResult as error:
-            return None, error
-        entry = self._record.entry(path, call.hook.id, "hook", given)
+        entry = self._record.entry(path, call.hook.id, "hook", call.given)
         stored = self._record.recorded.get(path)
         if stored is None:
             stored = self._ended(entry, time.perf_counter(), encode([*call.hook.handlers], call.name))

@@ -15,7 +15,7 @@ from ..errors import HoldfastError, InvalidData, OutcomeUnknown
 from .call import Line
 from .codec import ErrorData, decode, error_data, hash_of, restore_error
 from .definition import Definition
-from .errors import CommitFailed, Decided, UnstorableResult, WorkflowFailed
+from .errors import CommitFailed, Decided, Fenced, UnstorableResult, WorkflowFailed
 from .failpoint import failpoint
 from .journal import (
     FAILURE_PATH,
@@ -220,6 +220,8 @@ class Record:
         if self.key is None or self.stored:
             return
         run_id = await find_by_key(session, self.definition.id, self.key)
+        if run_id == self.run_id:
+            raise Fenced
         if run_id is not None:
             raise Decided(run_id)
 

@@ -39,7 +39,7 @@ WITH lost AS ({_LOST} FOR UPDATE OF run SKIP LOCKED)
 UPDATE workflow_run AS run SET epoch = run.epoch + 1, owner = %(me)s
 FROM lost WHERE run.id = lost.id
 RETURNING run.id, run.epoch, run.status, run.input_hash, run.entries::text, run.result::text, run.error::text, run.key,
-    run.workflow, run.version, run.input::text, run.context::text, run.created_at"""  # noqa: S608, constants
+    run.workflow, run.version, run.input::text, run.context::text, run.created_at"""  # noqa: S608, put together from constants
 
 _OWN: LiteralString = """
 SELECT id FROM workflow_run WHERE owner = %s AND status IN ('running', 'compensating')"""

@@ -9,10 +9,10 @@ import structlog
 
 from ..db import Session, as_busy, connection_lost, is_transient
 from ..errors import Busy, HoldfastError, OutcomeUnknown
+from .call import Finished
 from .codec import ErrorData, canonical, decode, describe_error, restore_error
 from .compensation import Steps, compensate
 from .errors import (
-    BodyFailed,
     CommitFailed,
     Decided,
     Fenced,
@@ -36,16 +36,19 @@ FIRST_POLL, LAST_POLL = 0.05, 1.0
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a call gets: the decoded result, and whether an earlier run with the same key produced it."""
+    """What a call gets: the decoded result or the run's error; whether an earlier run with the key produced it."""
 
-    value: Any
-    replayed: bool
+    value: Any = None
+    error: HoldfastError | None = None
+    replayed: bool = False
 
 
 class Runner:
     """Brings one run to its end; holds at most one connection, and none while it waits."""
 
     def __init__(self, record: Record, *, patience: float, steps: Steps | None = None) -> None:
+        self.awaits = record.run_id
+        """The run whose end answers this call: its own, or that of another one with its key."""
         self._record = record
         self._session = Session(record.container.engine)
         self._deadline = asyncio.get_running_loop().time() + patience
@@ -61,7 +64,7 @@ class Runner:
         return await self.run()
 
     async def run(self) -> Answer:
-        """Return the answer; raises the run's error, `Busy`, `OutcomeUnknown`, `RunInProgress`."""
+        """Return the answer; raises `IdempotencyMismatch`, `RunInProgress`, `Busy`, `OutcomeUnknown`."""
         try:
             while True:
                 answer = await self._pass()
@@ -88,21 +91,19 @@ class Runner:
         if self._record.status == "compensating":
             return await self._settle(self._record.stored_failure())
         try:
-            value = await Execution(self._record, self._steps, eager=self._failures > 0).drive()
-            return Answer(value, replayed=False)
-        except BodyFailed as failed:
-            return await self._settle(failed.error)
+            outcome = await Execution(self._record, self._steps, eager=self._failures > 0).drive()
         except Decided as decided:
             return await self._answer_of(decided.run_id)
         except Parked as parked:
             await self._record.park(parked.error)
-            raise parked.error from None
+            return Answer(error=parked.error)
+        return Answer(outcome.value) if isinstance(outcome, Finished) else await self._settle(outcome)
 
-    async def _settle(self, error: HoldfastError) -> Answer | None:
-        """Run the compensations that are owed, if any, and raise the error that ended the body."""
+    async def _settle(self, error: HoldfastError) -> Answer:
+        """Run the compensations that are owed, if any."""
         if self._record.status == "compensating":
             await compensate(self._record, self._steps)
-        raise error
+        return Answer(error=error)
 
     async def _recover(self, failure: CommitFailed | Fenced) -> Answer | None:
         """After a failed commit the row decides: ours may have landed, or another run's may own our key."""
@@ -116,6 +117,7 @@ class Runner:
                 return await self._answer_of(winner)
         if row is not None and row.ended:
             return self._outcome(row)
+        # Another process has taken the run over: two must not drive it.
         if row is not None and row.epoch != record.epoch:
             return await self._answer_of(row.id)
         await self._patiently(lambda: record.adopt(self._session, row))
@@ -146,11 +148,14 @@ class Runner:
 
     async def _answer_of(self, run_id: str) -> Answer | None:
         """Wait for another execution's run to end; None if it ended without an answer to remember."""
+        self.awaits = run_id
         delay = FIRST_POLL
         while True:
             row = await find_by_id(self._session, run_id)
+            # An error that is not remembered gives the key free, so this request is as good as the first one.
             if row is None or (row.ended and row.key is None and run_id != self._record.run_id):
                 await self._record.adopt(self._session, None)
+                self.awaits = self._record.run_id
                 return None
             if row.input_hash != self._record.input_hash:
                 raise IdempotencyMismatch
@@ -168,7 +173,7 @@ class Runner:
             what = f"the result of workflow {definition.id}"
             return Answer(decode(canonical(row.result or "null"), definition.types[1], what), replayed=replayed)
         if row.error is None:
-            raise WorkflowFailed(f"run {row.id} was {row.status}")
+            return Answer(error=WorkflowFailed(f"run {row.id} was {row.status}"), replayed=replayed)
         error = restore_error(msgspec.json.decode(row.error, type=ErrorData))
         error.replayed = replayed
-        raise error
+        return Answer(error=error, replayed=replayed)

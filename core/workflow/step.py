@@ -47,7 +47,7 @@ class StepCall(Call[R]):
     """A step called with arguments, not yet run."""
 
     def __init__(self, step: "AnyStep[..., R, Any]", args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        super().__init__(f"step {step.id}")
+        super().__init__(f"step {step.id}", [args, kwargs])
         self.step = step
         self.args = args
         self.kwargs = kwargs

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from .grid import EPOCH, QUARTER, bits_of, instant_of, mask, members_of, quarter_of, quarters, runs
+from .grid import EPOCH, QUARTER, QuarterSet, bits_of, instant_of, mask, members_of, quarter_of, quarters, runs
 from .local_time import first_instant
 from .slot_request import SlotRequest
 from .types import Slot
@@ -24,7 +24,7 @@ class StaffCalendar(Struct, frozen=True, kw_only=True):
     staff_id: str
     zone: ZoneInfo
     rules: Sequence[Rule]
-    busy: Collection[int] = ()
+    busy: Collection[int] | QuarterSet = ()
 
 
 class StaffAtStart(Struct, frozen=True, kw_only=True):

@@ -9,8 +9,11 @@ import msgspec
 from core.db import Session
 
 from .availability import StaffCalendar
-from .grid import EPOCH, instant_of
+from .grid import EPOCH, QUARTERS_PER_DAY, QuarterSet, instant_of
 from .types import CreateAvailabilityRule
+
+WORD = 60
+"""Quarters per word: the claims of a month travel as some 50 numbers per staff member, not as thousands."""
 
 CALENDARS: LiteralString = """
 SELECT staff.id, staff.timezone,
@@ -23,10 +26,16 @@ SELECT staff.id, staff.timezone,
         FROM booking_availability_rule
         WHERE staff_id = staff.id AND deleted_at IS NULL AND specific_date BETWEEN %(first_day)s AND %(last_day)s
     ) rule),
-    (SELECT array_agg(q) FROM slot_claim
+    claims.places, claims.words
+FROM booking_staff staff, LATERAL (
+    SELECT array_agg(place) AS places, array_agg(word) AS words FROM (
+        SELECT (q - %(first)s) / 60 AS place, bit_or(1::bigint << (q - %(first)s) %% 60) AS word
+        FROM slot_claim
         WHERE resource_id = staff.id AND q >= %(first)s AND q < %(stop)s AND booking_id <> %(own)s
-        AND (expires_at IS NULL OR expires_at > %(now)s))
-FROM booking_staff staff
+            AND (expires_at IS NULL OR expires_at > %(now)s)
+        GROUP BY 1
+    ) words
+) claims
 WHERE staff.deleted_at IS NULL AND staff.is_active
     AND (%(staff_id)s::text IS NULL OR staff.id = %(staff_id)s)
     AND (NOT EXISTS (SELECT FROM booking_service_staff WHERE service_id = %(service_id)s)
@@ -62,13 +71,19 @@ async def read_calendars(session: Session, query: CalendarQuery) -> list[StaffCa
     }
     return [
         StaffCalendar(
-            staff_id=staff_id, zone=ZoneInfo(timezone), rules=_rules.decode(rules) if rules else [], busy=claims or []
+            staff_id=staff_id,
+            zone=ZoneInfo(timezone),
+            rules=_rules.decode(rules) if rules else [],
+            busy=QuarterSet(
+                query.window.start,
+                sum(word << place * WORD for place, word in zip(places or (), words or (), strict=True)),
+            ),
         )
-        for staff_id, timezone, rules, claims in await session.sql(CALENDARS, values)
+        for staff_id, timezone, rules, places, words in await session.sql(CALENDARS, values)
     ]
 
 
 def window_of(day: date, days: int) -> range:
     """Return the quarters that some local dates can touch, whatever the time zone."""
-    first = (day.toordinal() - EPOCH.toordinal()) * 96
-    return range(first - 96, first + (days + 1) * 96)
+    first = (day.toordinal() - EPOCH.toordinal()) * QUARTERS_PER_DAY
+    return range(first - QUARTERS_PER_DAY, first + (days + 1) * QUARTERS_PER_DAY)

@@ -19,10 +19,16 @@ from .types import Booking
 class Changes(Offers):
     """Locks and updates booking rows."""
 
+    _limited: tuple[Transaction, int] | None = None
+    """The transaction whose waiting is limited already, and how many savepoints it had rolled back by then."""
+
     async def _writing(self, method: str) -> Transaction:
         """Return the open transaction, in which no statement now waits for a lock longer than 2 s."""
         transaction = self.session.writable(f"booking.{method}")
-        await transaction.sql(LIMIT_WAITING)
+        # A savepoint that is rolled back may take the limit with it.
+        if self._limited != (transaction, transaction.undone):
+            await transaction.sql(LIMIT_WAITING)
+            self._limited = (transaction, transaction.undone)
         return transaction
 
     async def _find_locked(self, booking_id: str) -> Booking | None:

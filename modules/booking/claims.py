@@ -57,9 +57,12 @@ WITH mine AS MATERIALIZED (
 )
 SELECT count(*) FROM kept"""
 
-# The old claims are written again, which locks them in the same pass as the new ones.
+# The old claims are written again, which locks them in the same pass as the new ones. As in a hold, the key-share lock
+# makes the deletion of the staff member wait, and this transaction see a deletion that came first.
 MOVE: LiteralString = """
-WITH claimed AS (
+WITH target AS MATERIALIZED (
+    SELECT id FROM booking_staff WHERE id = %(staff_id)s AND deleted_at IS NULL FOR KEY SHARE
+), claimed AS (
     INSERT INTO slot_claim (resource_id, q, booking_id)
     SELECT resource_id, q, %(id)s FROM (
         SELECT resource_id, q FROM slot_claim WHERE booking_id = %(id)s
@@ -70,7 +73,7 @@ WITH claimed AS (
         WHERE slot_claim.booking_id = excluded.booking_id OR slot_claim.expires_at <= %(now)s
     RETURNING resource_id, q
 )
-SELECT count(*) FROM claimed WHERE resource_id = %(staff_id)s AND q >= %(first)s AND q < %(stop)s"""
+SELECT count(*) FROM claimed, target WHERE resource_id = target.id AND q >= %(first)s AND q < %(stop)s"""
 
 LEAVE: LiteralString = """
 DELETE FROM slot_claim
@@ -106,7 +109,10 @@ async def keep_claims(transaction: Transaction, booking: Booking, expires_at: da
 async def move_claims(
     transaction: Transaction, booking: Booking, *, staff_id: str, start_at: datetime, now: datetime
 ) -> bool:
-    """Claim another time for a confirmed booking and give the old one up; False when another booking has it."""
+    """Claim another time for a confirmed booking and give the old one up; False when another booking has it.
+
+    False, too, when the staff member is gone.
+    """
     first, count = quarter_of(start_at), claim_count(booking)
     values = {"id": booking.id, "staff_id": staff_id, "first": first, "stop": first + count, "now": now}
     [(claimed,)] = await transaction.sql(MOVE, values)

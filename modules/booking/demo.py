@@ -42,11 +42,11 @@ def _on(weekdays: Iterable[int], hours: tuple[Hours, ...]) -> dict[int, tuple[Ho
 
 WEEKS = [
     _on(range(5), SPLIT) | _on([5], SHORT),
-    _on([1, 2, 3, 4], WHOLE) | _on([5, 6], SHORT),
+    _on(range(5), WHOLE) | _on([5, 6], SHORT),
     _on(range(6), SPLIT),
     _on([0, 2, 3, 4], WHOLE) | _on([5, 6], SHORT),
 ]
-"""Everybody works six days, so that a holiday leaves five."""
+"""Everybody works six days, so that a holiday leaves five; the one who takes a day off too works seven."""
 
 SERVICES = [
     CreateService(

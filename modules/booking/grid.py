@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import compress
 from typing import TypeVar
 
+from msgspec import Struct
+
 QUARTER_SECONDS = 900
 QUARTER = timedelta(seconds=QUARTER_SECONDS)
 QUARTERS_PER_DAY = 96
@@ -48,8 +50,18 @@ def mask(window: range, part: range) -> int:
     return ((1 << high - low) - 1) << low - window.start if low < high else 0
 
 
-def bits_of(members: Iterable[int], window: range) -> int:
+class QuarterSet(Struct, frozen=True):
+    """A set of quarters as bits; bit 0 stands for the quarter `first`."""
+
+    first: int
+    bits: int
+
+
+def bits_of(members: Iterable[int] | QuarterSet, window: range) -> int:
     """Return the bits of those quarters that lie in `window`."""
+    if isinstance(members, QuarterSet):
+        shift = window.start - members.first
+        return (members.bits >> shift if shift >= 0 else members.bits << -shift) & mask(window, window)
     size = len(window)
     digits = bytearray(b"0") * (size + 1)
     for quarter in members:

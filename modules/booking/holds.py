@@ -61,7 +61,7 @@ class Holds(Changes):
         """Take a booking back as if it had never been made; of one that is gone already nothing is left to do."""
         transaction = await self._writing("release")
         booking = await self._find_locked(booking_id)
-        if booking is None or booking.deleted_at is not None:
+        if booking is None:
             return
         await release_claims(transaction, [booking_id])
         await self._change(booking, status=BookingStatus.CANCELLED, hold_expires_at=None, deleted_at=self.clock.now())

@@ -19,6 +19,7 @@ from .records import aware
 from .slot_request import SlotRequest, check_start
 from .state import status_at
 from .types import Booking, BookingStatus
+from .validation import zone_of
 
 FARTHEST = timedelta(days=36500)
 
@@ -44,11 +45,13 @@ class Moves(Changes):
         await self._writing("reschedule")
         booking = await self._lock(booking_id)
         _check_movable(booking, self.clock.now(), allow_started=allow_started)
-        target = staff_id or booking.staff_id
+        target = booking.staff_id if staff_id is None else staff_id
         if aware(start_at, "start_at") == booking.start_at and target == booking.staff_id:
             return booking
+        if customer_timezone is not None:
+            zone_of(customer_timezone)
         await self._check_offer(booking, start_at, staff_id, ignore_hours=ignore_hours)
-        zone = self._text("customer_timezone", customer_timezone) or booking.customer_timezone
+        zone = customer_timezone or booking.customer_timezone
         return await self._move(booking, target, start_at.astimezone(UTC), customer_timezone=zone)
 
     async def move_back(self, booking_id: str, *, version: int, staff_id: str, start_at: datetime) -> None:
@@ -81,7 +84,7 @@ class Moves(Changes):
         if ignore_hours:
             request = msgspec.structs.replace(request, min_notice_minutes=0, max_days_ahead=FARTHEST.days)
         check_start(start_at, request)
-        target = staff_id or booking.staff_id
+        target = booking.staff_id if staff_id is None else staff_id
         calendars = await self._calendars_at(request, service.id, start_at, target, booking.id)
         if not calendars and staff_id is not None:
             raise NotFound(f"no active staff {staff_id!r:.80} who offers this service")

@@ -23,17 +23,16 @@ ALTERNATIVE_DAYS = 14
 
 # Bookings last a day at most, so nothing that began before the day before matters.
 BUSYNESS: LiteralString = """
-SELECT day.staff_id FROM unnest(%(staff_ids)s::text[], %(since)s::timestamptz[], %(until)s::timestamptz[])
-    AS day (staff_id, since, until)
-LEFT JOIN booking ON booking.staff_id = day.staff_id AND booking.deleted_at IS NULL
-    AND booking.status IN ('held', 'confirmed')
-    AND (booking.status = 'confirmed' OR booking.hold_expires_at > %(now)s)
-    AND booking.start_at > day.since - interval '1 day' AND booking.start_at < day.until AND booking.end_at > day.since
-GROUP BY day.staff_id
-ORDER BY
-    coalesce(sum(least(booking.end_at, day.until) - greatest(booking.start_at, day.since))
-        FILTER (WHERE booking.id IS NOT NULL), interval '0'),
-    day.staff_id COLLATE "C" """
+SELECT day.staff_id
+FROM unnest(%(staff_ids)s::text[], %(since)s::timestamptz[], %(until)s::timestamptz[]) AS day (staff_id, since, until),
+LATERAL (
+    SELECT coalesce(sum(least(end_at, day.until) - greatest(start_at, day.since)), interval '0') AS booked
+    FROM booking
+    WHERE staff_id = day.staff_id AND deleted_at IS NULL AND status IN ('held', 'confirmed')
+        AND (status = 'confirmed' OR hold_expires_at > %(now)s)
+        AND start_at > day.since - interval '1 day' AND start_at < day.until AND end_at > day.since
+) busyness
+ORDER BY booked, day.staff_id COLLATE "C" """
 
 
 class Offers(Records):

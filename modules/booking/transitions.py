@@ -119,7 +119,7 @@ class Transitions(Changes):
 
 def _check_payment_mode(booking: Booking, payment_mode: PaymentMode) -> None:
     allowed = service_of(booking).payment_modes_allowed
-    if payment_mode is not PaymentMode.PAY_IN_STORE or payment_mode not in allowed:
+    if payment_mode != PaymentMode.PAY_IN_STORE or payment_mode not in allowed:
         raise PaymentModeNotAllowed(f"{booking.service_name} cannot be paid by {payment_mode}")
 
 

@@ -166,6 +166,7 @@ class Staff(Struct, frozen=True, kw_only=True):
     updated_at: datetime
     deleted_at: datetime | None
     availability_rules: list[AvailabilityRule] | UnsetType = UNSET
+    bookings: "list[Booking] | UnsetType" = UNSET
 
 
 class CreateStaff(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

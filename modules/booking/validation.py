@@ -1,8 +1,9 @@
 """What a service or a staff member must satisfy as a whole, whichever way it is written."""
 
 from datetime import timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
+from core.clock import zone_names
 from core.errors import InvalidData
 from core.money import check_currency
 
@@ -37,10 +38,9 @@ def check_staff(staff: Staff | CreateStaff) -> None:
 
 def zone_of(name: str) -> ZoneInfo:
     """Return the IANA time zone of that name; raise `InvalidData` if there is none."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidData(f"{name!r} is not an IANA time zone", field="timezone") from None
+    if name not in zone_names():
+        raise InvalidData(f"{name!r:.80} is not an IANA time zone", field="timezone")
+    return ZoneInfo(name)
 
 
 def _check_deposit(service: Service | CreateService) -> None:

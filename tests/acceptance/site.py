@@ -1,7 +1,7 @@
 """A running `holdfast api`, and what a test does there: open a shop of its own, and book in it over HTTP."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,6 +39,7 @@ class Site:
     def __init__(self, application: Application, http: httpx.AsyncClient) -> None:
         self.application = application
         self.http = http
+        self._today = self.now().date()
 
     @property
     def url(self) -> str:
@@ -50,8 +51,8 @@ class Site:
         return self.application.clock.now()
 
     def day(self, ahead: int = DAYS_AHEAD) -> date:
-        """Return a date some days ahead."""
-        return self.now().date() + timedelta(days=ahead)
+        """Return a date some days ahead, the same one all the time."""
+        return self._today + timedelta(days=ahead)
 
     def at(self, hour: int, minute: int = 0, *, ahead: int = DAYS_AHEAD) -> datetime:
         """Return a time of day in UTC, some days ahead."""
@@ -65,6 +66,10 @@ class Site:
             yield
         finally:
             await move_clock(self.application, -by)
+
+    def moved_to(self, at: datetime) -> AbstractAsyncContextManager[None]:
+        """Move the clock to an instant that has then come for every process, each of which measures for itself."""
+        return self.moved(at - self.now() + timedelta(milliseconds=100))
 
     async def open_shop(
         self,

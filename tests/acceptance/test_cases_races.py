@@ -124,7 +124,7 @@ async def test_case_08_confirm_checks_its_claims_with_minutes_left(site: Site) -
 async def test_case_09_an_abandoned_checkout_frees_its_slot_with_no_job_running(site: Site) -> None:
     shop = await site.open_shop()
     ticket = await shop.hold(site.at(10))
-    async with site.moved(ticket.hold_expires_at - site.now()):
+    async with site.moved_to(ticket.hold_expires_at):
         assert site.at(10) in await shop.free(site.day())
         await shop.hold(site.at(10))
     found = await site.find(ticket.id)

@@ -33,6 +33,7 @@ def test_finds_nothing_wrong_with_a_whole_suite(tmp_path: Path) -> None:
         (GOOD.replace("assert True", "pytest.xfail('later')"), "test_m9.py: xfail"),
         (GOOD + "pytest.importorskip('missing_module')\n", "test_m9.py: importorskip"),
     ],
+    ids=["empty", "broken", "renamed", "hidden", "skip", "skipif", "xfail", "skips", "xfails", "importorskip"],
 )
 def test_finds_what_is_wrong_with_a_suite(tmp_path: Path, source: str, flaw: str) -> None:
     assert flaw in flaws_of(tmp_path, source)

@@ -83,3 +83,46 @@ async def test_looking_changes_nothing(client: httpx.AsyncClient, shop: Shop) ->
         for action in ("", "/confirm", "/cancel", "/reschedule"):
             await client.request(method, f"/store/bookings/{booking_id}{action}", headers=headers)
     assert (await client.get(f"/store/bookings/{booking_id}", headers=headers)).json() == before
+
+
+BODIES = {
+    "no JSON": b"{",
+    "an unknown field": b'{"price_amount": 1}',
+    "a bad value": b'{"payment_mode": "barter", "reason": 5, "start_at": "soon"}',
+    "too large": b'{"reason": "' + b"x" * 70_000 + b'"}',
+}
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "text/plain"])
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize(("method", "action"), [(method, action) for method, action, _ in ACTIONS])
+async def test_the_booking_goes_before_what_is_sent(
+    client: httpx.AsyncClient, shop: Shop, method: str, action: str, body: str, media_type: str
+) -> None:
+    booking_id, token = await held(client, shop)
+    wrong = {"X-Manage-Token": token[:-1]}
+    cases: list[tuple[str, dict[str, str], int]] = [
+        (UNKNOWN, {}, 401),
+        (booking_id, {}, 401),
+        (UNKNOWN, wrong, 404),
+        (booking_id, wrong, 403),
+    ]
+    for each, headers, status in cases:
+        answer = await client.request(
+            method,
+            f"/store/bookings/{each}{action}?whatever=1",
+            content=BODIES[body],
+            headers={"Content-Type": media_type, **headers},
+        )
+        assert answer.status_code == status, (each, headers, answer.text)
+
+
+@pytest.mark.parametrize("query", ["x=1", "%00", "x" * 9000], ids=["unknown", "NUL", "too long"])
+@EVERY_ACTION
+async def test_refuses_a_query_once_the_booking_is_known(
+    client: httpx.AsyncClient, shop: Shop, method: str, action: str, body: Any, query: str
+) -> None:
+    booking_id, token = await held(client, shop)
+    asked = (method, f"{action}?{query}", body)
+    assert await ask(client, asked, booking_id, X_Manage_Token=token) == (400, "invalid_request")
+    assert await ask(client, asked, UNKNOWN, X_Manage_Token=token) == (404, "not_found")

@@ -34,7 +34,7 @@ async def test_writes_one_line_a_request_without_ids_or_queries(client: httpx.As
         "event": "request",
         "method": "GET",
         "path": "/store/bookings/{booking_id}",
-        "status": 400,
+        "status": 404,
     }
     assert "secret" not in str(line)
 
@@ -42,3 +42,9 @@ async def test_writes_one_line_a_request_without_ids_or_queries(client: httpx.As
 async def test_keeps_answers_out_of_caches(client: httpx.AsyncClient) -> None:
     answer = await client.get("/health")
     assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/health"), ("DELETE", "/store/bookings"), ("OPTIONS", "/ready")])
+async def test_names_head_among_the_methods(client: httpx.AsyncClient, method: str, path: str) -> None:
+    allowed = (await client.request(method, path)).headers["allow"].split(", ")
+    assert {"GET", "HEAD"} <= set(allowed)

@@ -70,6 +70,23 @@ def test_describes_idempotency_keys(operations: Operations) -> None:
     assert all("Idempotency-Replayed" in operations[at]["responses"][ok]["headers"] for at, ok in _ok(operations))
 
 
+def test_says_what_a_key_remembers(operations: Operations) -> None:
+    for at in KEYED:
+        [key] = [one for one in operations[at]["parameters"] if one["name"] == "Idempotency-Key"]
+        assert "at least 24 hours" in key["description"]
+        assert "409, 429 and 5xx among them, are computed anew" in key["description"]
+
+
+def test_says_which_alternatives_there_are(document: dict[str, Any]) -> None:
+    assert "14 days from the start that was asked for" in document["info"]["description"].replace("\n", " ")
+
+
+def test_describes_that_the_database_may_be_busy_wherever_it_is_asked(operations: Operations) -> None:
+    unasked = {("get", "/health"), ("get", "/store/bookings")}
+    busy = {at for at, operation in operations.items() if "`busy`" in str(operation["responses"].get("503"))}
+    assert busy == operations.keys() - unasked
+
+
 def _ok(operations: Operations) -> list[tuple[tuple[str, str], str]]:
     return [(at, "201" if "201" in operations[at]["responses"] else "200") for at in KEYED]
 

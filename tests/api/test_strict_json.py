@@ -1,5 +1,7 @@
 """Bodies are read strictly."""
 
+import time
+import tracemalloc
 from typing import Annotated, Any
 
 import pytest
@@ -108,3 +110,22 @@ def test_cuts_a_long_name_in_the_answer() -> None:
 def test_calls_a_readable_value_that_is_not_allowed_invalid_data(body: bytes, field: str) -> None:
     error = refusal(body)
     assert (type(error), field_of(error)) == (InvalidData, field)
+
+
+@pytest.mark.parametrize("closing", [b'{"%s": {%s}}', b'{"%s": [%s]}'])
+def test_a_long_name_above_many_values_is_not_repeated_for_each(closing: bytes) -> None:
+    values = [b'"%x": 0' % number if closing.endswith(b"}}") else b"[]" for number in range(3000)]
+    body = closing % (b"x" * 30_000, b", ".join(values))
+    tracemalloc.start()
+    try:
+        refusal(body)
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(body)
+    finally:
+        tracemalloc.stop()
+
+
+def test_finds_a_key_that_stands_twice_among_thousands_at_once() -> None:
+    names = [b'"%x": 0' % number for number in range(6500)]
+    began = time.process_time()
+    assert field_of(refusal(b"{" + b", ".join([*names, names[-1]]) + b"}")) == "1963"
+    assert time.process_time() - began < 0.1

@@ -38,8 +38,12 @@ def test_the_usual_variables_name_the_servers(file: Path) -> None:
 
 
 def test_the_present_secret_comes_before_the_old_ones(file: Path) -> None:
-    config = Config.load(file, {"HOLDFAST_SECRET": "new", "HOLDFAST_OLD_SECRETS": "old,older"})
+    config = Config.load(file, {"HOLDFAST_SECRET": "new", "HOLDFAST_OLD_SECRETS": "old, older,"})
     assert config.secrets == ["new", "old", "older"]
+
+
+def test_old_secrets_sign_nothing_by_themselves(file: Path) -> None:
+    assert Config.load(file, {"HOLDFAST_OLD_SECRETS": "old"}).secrets == []
 
 
 def test_secrets_never_come_from_the_file(file: Path) -> None:
@@ -53,6 +57,11 @@ def test_secrets_never_come_from_the_file(file: Path) -> None:
         ("[shop]\nnmae = 1", "nmae"),
         ("[shop]\nname = 1", "shop.name"),
         ("[http]\nport = 'high'", "http.port"),
+        ("[shop]\nhold_seconds = 0", "shop.hold_seconds"),
+        ("[shop]\nhold_seconds = nan", "shop.hold_seconds"),
+        ("[database]\nstatement_timeout_seconds = -1", "database.statement_timeout_seconds"),
+        ("[http]\nport = 65536", "http.port"),
+        ("[http]\nworkers = 0", "http.workers"),
         ("[shop", "holdfast.toml"),
     ],
 )

@@ -198,6 +198,21 @@ BEGIN
     RETURN NULL;
 END $$"""
 
+# Row triggers do not see a TRUNCATE. It has locked the table by now, so nothing becomes live behind this look.
+BOOKING_TRUNCATED = """
+CREATE FUNCTION booking_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    at timestamptz := clock_timestamp() + current_clock_offset();
+BEGIN
+    IF EXISTS (SELECT FROM booking WHERE deleted_at IS NULL
+        AND (status = 'confirmed' OR status = 'held' AND hold_expires_at > at)) THEN
+        RAISE check_violation USING
+            MESSAGE = format('%s cannot be truncated while bookings are live', TG_TABLE_NAME),
+            CONSTRAINT = 'booking_owns_its_claims';
+    END IF;
+    RETURN NULL;
+END $$"""
+
 TRIGGERS = (
     """CREATE CONSTRAINT TRIGGER booking_owns_its_claims
     AFTER INSERT OR DELETE OR UPDATE OF id, staff_id, start_at, claimed_until, status, hold_expires_at, deleted_at
@@ -205,6 +220,8 @@ TRIGGERS = (
     """CREATE CONSTRAINT TRIGGER booking_owns_its_claims
     AFTER INSERT OR DELETE OR UPDATE
     ON slot_claim DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slot_claim_changed()""",
+    "CREATE TRIGGER booking_truncated BEFORE TRUNCATE ON booking EXECUTE FUNCTION booking_truncated()",
+    "CREATE TRIGGER booking_truncated BEFORE TRUNCATE ON slot_claim EXECUTE FUNCTION booking_truncated()",
 )
 
 
@@ -213,7 +230,7 @@ def upgrade() -> None:
         op.execute(table)
     for name, definition in INDEXES.items():
         op.execute(f'CREATE INDEX "{name}" ON {definition}')
-    for function in (CHECK_CLAIMS, BOOKING_CHANGED, SLOT_CLAIM_CHANGED, *TRIGGERS):
+    for function in (CHECK_CLAIMS, BOOKING_CHANGED, SLOT_CLAIM_CHANGED, BOOKING_TRUNCATED, *TRIGGERS):
         op.execute(function)
 
 
@@ -221,5 +238,5 @@ def downgrade() -> None:
     tables = ("slot_claim", "booking", "booking_availability_rule", "booking_service_staff")
     for table in (*tables, "booking_staff", "booking_service"):
         op.execute(f"DROP TABLE {table}")
-    for function in ("booking_changed()", "slot_claim_changed()", "booking_check_claims(text)"):
+    for function in ("booking_changed()", "slot_claim_changed()", "booking_truncated()", "booking_check_claims(text)"):
         op.execute(f"DROP FUNCTION {function}")

@@ -26,7 +26,10 @@ STAFF = Entity(
     create=CreateStaff,
     update=UpdateStaff,
     id_prefix="bkstf",
-    relations={"availability_rules": has_many("availability_rule", by="staff_id")},
+    relations={
+        "availability_rules": has_many("availability_rule", by="staff_id"),
+        "bookings": has_many("booking", by="staff_id"),
+    },
     searchable=("name",),
 )
 SERVICE = Entity(

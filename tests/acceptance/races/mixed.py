@@ -31,15 +31,16 @@ class Ticket(NamedTuple):
 
 
 class Crowd:
-    """Clients that share their bookings."""
+    """Clients that share their bookings; they want the first quarter hours of the day."""
 
-    def __init__(self, shop: Shop, pool: Pool, dice: random.Random) -> None:
+    def __init__(self, shop: Shop, pool: Pool, dice: random.Random, *, quarters: int = QUARTERS) -> None:
         self.answers: Counter[tuple[str, int, str | None]] = Counter()
         self.pairs = 0
         """How many confirm/cancel pairs met a live hold."""
         self._shop = shop
         self._pool = pool
         self._dice = dice
+        self._quarters = quarters
         self._held: deque[Ticket] = deque(maxlen=REMEMBERED)
         self._confirmed: list[Ticket] = []
         self._acts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -116,4 +117,4 @@ class Crowd:
         return answer
 
     def _any_start(self) -> str:
-        return self._shop.at(self._dice.randrange(QUARTERS)).isoformat()
+        return self._shop.at(self._dice.randrange(self._quarters)).isoformat()

@@ -13,7 +13,7 @@ import uvloop
 from api.app import create_app
 from api.logging import configure_logging
 from core.app import Application
-from core.cli.serve import listen
+from core.cli.serve import address, listen
 from core.cli.workers import Workers
 from core.config import Config
 from modules.booking import BookingService
@@ -45,6 +45,7 @@ def main() -> None:
     options = parser.parse_args()
     configure_logging()
     listener = listen(options.host, options.port)
+    print(f"listening on {address(listener)}", flush=True)
     raise SystemExit(Workers(lambda: uvloop.run(serve(listener)), options.workers).run())
 
 

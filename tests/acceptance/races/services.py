@@ -55,10 +55,6 @@ class WithoutClaims(BookingService):
         return await self._change(booking, confirmed_at=self.clock.now(), **changes)
 
 
-class ShortHoldsWithoutClaims(ShortHolds, WithoutClaims):
-    """Both."""
-
-
 class ShortHoldsClaimsFirst(ShortHolds):
     """Locks the claims of a booking before its row where a workflow locks it first."""
 

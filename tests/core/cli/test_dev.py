@@ -10,11 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Self
 
 import psutil
+import psycopg
 import pytest
 from click.testing import CliRunner
 
@@ -30,7 +31,9 @@ SETTINGS = ("DATABASE_URL", "REDIS_URL", "HOLDFAST_SECRET")
 class Dev:
     """A running `holdfast dev`."""
 
-    def __init__(self, root: Path, data: Path, *, port: int | None = None) -> None:
+    def __init__(
+        self, root: Path, data: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.data = data
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -38,7 +41,7 @@ class Dev:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "core.cli", "dev", "--port", str(self.port), "--data-dir", str(data)],
             cwd=root,
-            env={name: value for name, value in os.environ.items() if name not in SETTINGS},
+            env={name: value for name, value in os.environ.items() if name not in SETTINGS} | dict(settings or {}),
             stdin=subprocess.DEVNULL,
             stdout=self.output,
             stderr=self.output,
@@ -175,6 +178,18 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_has_kept_everything(root: P
 
         assert second.process.wait(PATIENCE_SECONDS) == 0
         assert second.processes() == []
+
+
+def test_uses_the_database_redis_and_secret_that_are_given(root: Path, servers_folder: Path, empty_database_url: str):
+    given = {"DATABASE_URL": empty_database_url, "REDIS_URL": "redis://127.0.0.1:1/0", "HOLDFAST_SECRET": "given"}
+    with Dev(root, servers_folder / "given", settings=given) as dev:
+        shop = dev.until_open()
+
+        assert shop.get("/ready")["redis"] == "degraded"
+        with psycopg.connect(empty_database_url) as connection:
+            assert connection.execute("SELECT count(*) > 0 FROM booking_service").fetchone() == (True,)
+        assert [path.name for path in dev.data.iterdir()] == ["dev.lock"]
+        dev.interrupt()
 
 
 @pytest.mark.parametrize("moment", ["applied core_0001", "loading demo data"])

@@ -46,6 +46,7 @@ def test_prints_a_line_for_each_finding(holdfast: Holdfast, toys_database_url: s
         ("secrets", "warn", "shorter", {"HOLDFAST_SECRET": "short"}),
         ("time zones", "fail", "Europe/Nowhere", {"HOLDFAST_SHOP_TIMEZONE": "Europe/Nowhere"}),
         ("time zones", "fail", "../zone", {"HOLDFAST_SHOP_TIMEZONE": "../zone"}),
+        ("time zones", "fail", "localtime", {"HOLDFAST_SHOP_TIMEZONE": "localtime"}),
         ("redis", "warn", "not set", {"REDIS_URL": ""}),
         ("redis", "warn", "does not answer", {"REDIS_URL": "redis://127.0.0.1:1/0"}),
         ("database", "fail", "away", {"DATABASE_URL": "postgresql://holdfast@127.0.0.1:1/holdfast"}),

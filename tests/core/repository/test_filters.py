@@ -96,7 +96,7 @@ async def names(service: ShopService, filters: Mapping[str, Any]) -> str:
         ({"$or": [{"$and": [{"price": 1}, {"name": "ape"}]}, {"$not": {"price": {"$lt": 4}}}]}, "ape doll"),
     ],
 )
-async def test_matches(toys: ShopService, filters: Mapping[str, Any], expected: str) -> None:
+async def test_a_filter_matches(toys: ShopService, filters: Mapping[str, Any], expected: str) -> None:
     assert await names(toys, filters) == expected
 
 
@@ -137,7 +137,7 @@ async def test_matches(toys: ShopService, filters: Mapping[str, Any], expected: 
         ({"$not": [1]}, "a filter is an object"),
     ],
 )
-async def test_refuses(toys: ShopService, filters: Mapping[str, Any], named: str) -> None:
+async def test_an_unknown_filter_is_refused(toys: ShopService, filters: Mapping[str, Any], named: str) -> None:
     with pytest.raises(InvalidData, match=named):
         await toys.toys.list(filters)
 

@@ -1,17 +1,20 @@
 """Where a run may start, what its steps are given, and how an application closes over running runs."""
 
 import asyncio
+import gc
+from contextlib import suppress
 from datetime import timedelta
+from weakref import ref
 
 import pytest
 
 from core.app import Application
 from core.container import Scope
-from core.errors import Busy, ConfigurationError, NoTransaction, OutcomeUnknown
+from core.errors import Busy, ConfigurationError, HoldfastError, NoTransaction, OutcomeUnknown
 from core.workflow import RunInsideTransaction, StepContext, StepOutsideBody, Workflow, step, workflow
 
 from .conftest import application_at
-from .slots import ALL, Calls, Names, Slot, runs, slots, take_one, take_slot
+from .slots import ALL, Calls, Names, Slot, SlotForbidden, runs, slots, take_one, take_slot
 
 
 async def test_a_workflow_does_not_run_inside_a_transaction(scope: Scope, calls: Calls):
@@ -265,6 +268,32 @@ async def test_closing_stops_what_does_not_end_in_time(app: Application, scope: 
     # The first step is durable, the second one left nothing: a process that takes the run over goes on from here.
     assert await slots(scope) == ["a"]
     assert await runs(scope) == [("take-and-pass", "running", None)]
+
+
+class Local:
+    """Something that a body holds."""
+
+
+async def test_what_a_failed_run_held_is_free_without_the_garbage_collector(scope: Scope):
+    held: list[ref[Local]] = []
+
+    @workflow("hold-and-fail", version=1)
+    async def hold_and_fail(data: Names) -> None:
+        local = Local()
+        held.append(ref(local))
+        for name in data.names:
+            await take_slot(Slot(name=name))
+        raise SlotForbidden
+
+    gc.collect()
+    gc.disable()
+    try:
+        for names in ([], ["a"], ["a", "a"]):
+            with suppress(HoldfastError):
+                await hold_and_fail.run(scope, Names(names))
+        assert [one() for one in held] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def test_a_keyed_run_is_remembered_for_a_day_at_least():

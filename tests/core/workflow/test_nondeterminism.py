@@ -1,9 +1,12 @@
 """A replayed body that does something else than the journal says parks its run."""
 
+from contextlib import suppress
+
 import pytest
 
 from core.container import Scope
-from core.workflow import Nondeterministic, StepContext, step, workflow
+from core.errors import InvalidData
+from core.workflow import Nondeterministic, StepContext, UnstorableResult, parallel, step, workflow
 
 from .proxy import Proxy, Spoil
 from .slots import Calls, Slot, count_slots, runs, slots, take_slot
@@ -86,3 +89,46 @@ async def test_a_dictionary_has_the_same_order_when_it_is_read_back(far: Scope, 
 
     assert await walk.run(far, {"b": 1, "aa": 2}) == ["aa", "b"]
     assert await runs(scope) == [("walk", "done", None)]
+
+
+async def test_a_call_that_was_refused_at_first_and_is_not_now_parks_the_run(
+    far: Scope, scope: Scope, proxy: Proxy, calls: Calls
+):
+    @workflow("mend", version=1)
+    async def mend(data: None) -> None:
+        PASSES.append(1)
+        with suppress(UnstorableResult):
+            await take_slot(Slot(name="a\0" if len(PASSES) == 1 else "a"))
+        await take_slot(Slot(name="b"))
+        await take_slot(Slot(name="c"))
+
+    proxy.spoils = [Spoil.PASS, Spoil.CUT_BEFORE]
+
+    with pytest.raises(Nondeterministic, match="the journal has 2, which the body did not call"):
+        await mend.run(far, None)
+
+    assert calls == ["take b", "take c"]
+    assert await slots(scope) == ["b"]
+
+
+async def test_a_call_that_is_refused_at_every_replay_does_not_park_the_run(far: Scope, scope: Scope, proxy: Proxy):
+    @workflow("insist", version=1)
+    async def insist(data: None) -> None:
+        with suppress(UnstorableResult):
+            await take_slot(Slot(name="a\0"))
+        with suppress(UnstorableResult):
+            await parallel(take_slot(Slot(name="x")), take_slot(Slot(name="a\0")))
+        with suppress(InvalidData):
+            await child(3)  # pyright: ignore[reportArgumentType]
+        await take_slot(Slot(name="b"))
+        await take_slot(Slot(name="c"))
+
+    @workflow("child", version=1)
+    async def child(data: str) -> None: ...
+
+    proxy.spoils = [Spoil.PASS, Spoil.CUT_BEFORE]
+
+    await insist.run(far, None)
+
+    assert await slots(scope) == ["b", "c"]
+    assert await runs(scope) == [("insist", "done", None)]

@@ -74,7 +74,7 @@ RECOVERABLE: list[Saga] = [take_and_wait, fail_and_stick]
 def recovering(url: str, calls: Calls, workflows: list[Saga]) -> Application:
     config = application_at(url, calls).config
     app = Application(
-        type(config)(database=Database(url=url, pool_size=5), engine=Engine(beat_seconds=3600, grace_seconds=0.01)),
+        type(config)(database=Database(url=url, pool_size=5), engine=Engine(beat_seconds=3600, grace_seconds=5)),
         modules=[],
         workflows=workflows,
         steps=[take_slot, charge],

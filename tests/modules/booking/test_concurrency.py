@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from typing import LiteralString
 
 import pytest
 
@@ -29,6 +30,9 @@ from modules.booking import (
 
 from .shop import HOLD_IS_OVER, Shop, at, claims_of, confirmed, hold
 
+WAITING: LiteralString = """
+SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+
 
 @asynccontextmanager
 async def meanwhile(application: Application) -> AsyncGenerator[tuple[Scope, BookingService]]:
@@ -38,9 +42,9 @@ async def meanwhile(application: Application) -> AsyncGenerator[tuple[Scope, Boo
 
 
 async def until_waiting(scope: Scope) -> None:
-    """Wait until some statement waits for a lock."""
+    """Wait until some statement on this database waits for a lock."""
     for _ in range(500):
-        if await scope.session.sql("SELECT 1 FROM pg_locks WHERE NOT granted"):
+        if await scope.session.sql(WAITING):
             return
         await asyncio.sleep(0.01)
     raise TimeoutError("nothing waits for a lock")
@@ -193,6 +197,18 @@ async def test_a_statement_does_not_wait_for_a_lock_for_long(
     assert as_busy(caught.value) is not None
 
 
+async def test_waiting_stays_limited_when_a_savepoint_is_rolled_back(
+    scope: Scope, shop: Shop, bookings: BookingService
+) -> None:
+    made = await hold(scope, shop, at(10))
+    async with scope.transaction() as transaction:
+        with pytest.raises(NotFound):
+            async with transaction.savepoint():
+                await bookings.lock_booking("book_unknown")
+        await bookings.lock_booking(made.id)
+        assert await transaction.sql("SHOW lock_timeout") == [("2s",)]
+
+
 async def test_a_hold_waits_for_a_deletion_and_then_finds_nobody(
     application: Application, scope: Scope, shop: Shop
 ) -> None:
@@ -203,6 +219,19 @@ async def test_a_hold_waits_for_a_deletion_and_then_finds_nobody(
         await until_waiting(scope)
     with pytest.raises((SlotUnavailable, NotFound)):
         await late
+
+
+async def test_a_move_waits_for_a_deletion_and_then_finds_nobody(
+    application: Application, scope: Scope, shop: Shop
+) -> None:
+    made = await confirmed(scope, shop, at(10))
+    async with meanwhile(application) as (_, service):
+        await service.staff.soft_delete([shop.bob.id])
+        late = asyncio.create_task(in_own_transaction(application, partial(move, made, at(12), shop.bob)))
+        await until_waiting(scope)
+    with pytest.raises((SlotUnavailable, NotFound)):
+        await late
+    assert (await scope.resolve(BookingService).get_booking(made.id)).staff_id == shop.ann.id
 
 
 async def test_a_deletion_waits_for_a_hold_and_then_finds_it(

@@ -13,8 +13,9 @@ from core.app import Application
 from core.container import Scope
 from core.db import sqlstate
 from core.testing import move_clock
+from modules.booking import BookingService
 
-from .shop import HOLD_IS_OVER, Shop, at, confirmed, hold
+from .shop import HOLD_IS_OVER, Shop, at, claims_of, confirmed, hold
 
 
 async def commit(scope: Scope, *statements: LiteralString) -> None:
@@ -111,3 +112,36 @@ async def test_claims_of_an_expired_hold_are_anybodys(application: Application, 
     await commit(scope, "UPDATE booking SET notes = 'too late'")
     with refused("not live"):
         await commit(scope, "UPDATE slot_claim SET expires_at = NULL")
+
+
+TRUNCATIONS: list[LiteralString] = [
+    "TRUNCATE slot_claim",
+    "TRUNCATE booking",
+    "TRUNCATE booking, slot_claim",
+    "TRUNCATE booking_staff CASCADE",
+]
+
+
+@pytest.mark.parametrize("truncation", TRUNCATIONS)
+@pytest.mark.parametrize("status", ["held", "confirmed"])
+async def test_nothing_is_truncated_while_a_booking_is_live(
+    scope: Scope, shop: Shop, truncation: LiteralString, status: str
+) -> None:
+    booking = await (hold if status == "held" else confirmed)(scope, shop, at(10))
+    with refused("cannot be truncated"):
+        await commit(scope, truncation)
+    assert await claims_of(scope, booking.id) == 2
+
+
+@pytest.mark.parametrize("truncation", TRUNCATIONS)
+async def test_what_is_over_may_be_truncated(
+    application: Application, scope: Scope, shop: Shop, truncation: LiteralString
+) -> None:
+    await hold(scope, shop, at(10))
+    over = await confirmed(scope, shop, at(12))
+    async with scope.transaction():
+        await scope.resolve(BookingService).cancel(over.id)
+    await move_clock(application, HOLD_IS_OVER)
+    await commit(scope, truncation)
+    left = await scope.session.sql("SELECT (SELECT count(*) FROM booking), (SELECT count(*) FROM slot_claim)")
+    assert 0 in left[0]

@@ -86,8 +86,16 @@ async def test_the_sweep_takes_no_more_than_its_limit(
         assert len(await bookings.expire_due(limit=2)) == 1
 
 
-async def test_a_released_hold_is_as_if_it_had_never_been(scope: Scope, shop: Shop, bookings: BookingService) -> None:
+@pytest.mark.parametrize("state", ["live", "expired", "swept"])
+async def test_a_released_hold_is_as_if_it_had_never_been(
+    application: Application, scope: Scope, shop: Shop, bookings: BookingService, state: str
+) -> None:
     held = await hold(scope, shop, at(10))
+    if state != "live":
+        await move_clock(application, HOLD_IS_OVER)
+    if state == "swept":
+        async with scope.transaction():
+            await bookings.expire_due()
     for _ in range(2):
         async with scope.transaction():
             await bookings.release(held.id)

@@ -34,6 +34,15 @@ async def test_a_move_frees_the_old_time(scope: Scope, shop: Shop, bookings: Boo
         await hold(scope, shop, at(12))
 
 
+async def test_a_move_to_an_unknown_time_zone_of_the_customer_is_refused(
+    scope: Scope, shop: Shop, bookings: BookingService
+) -> None:
+    booking = await confirmed(scope, shop, at(10))
+    with pytest.raises(InvalidData):
+        async with scope.transaction():
+            await bookings.reschedule(booking.id, at(12), customer_timezone="Mars/Olympus")
+
+
 async def test_a_move_may_overlap_its_own_old_time(scope: Scope, shop: Shop, bookings: BookingService) -> None:
     booking = await confirmed(scope, shop, at(10))
     async with scope.transaction():

@@ -11,6 +11,7 @@ from core.testing import move_clock
 from modules.booking import (
     BookingService,
     CreateAvailabilityRule,
+    CreateBooking,
     CreateService,
     CreateStaff,
     InPast,
@@ -136,7 +137,7 @@ async def test_far_away_dates_have_no_slots(shop: Shop, bookings: BookingService
 
 
 async def test_an_unknown_time_zone_is_refused(shop: Shop, bookings: BookingService) -> None:
-    for zone in ("Mars/Olympus", "", "../etc/passwd", "\0", "x" * 5000):
+    for zone in ("Mars/Olympus", "", "../etc/passwd", "\0", "x" * 5000, "right/UTC", "Europe"):
         with pytest.raises(InvalidData):
             await bookings.slots(SlotQuery(service_id=shop.haircut.id, date=DAY, timezone=zone))
 
@@ -201,6 +202,28 @@ async def test_busyness_counts_the_day_in_the_staff_members_own_zone(
     await confirmed(scope, shop, at(16), far_east)
     await confirmed(scope, shop, at(18), far_east)
     assert await bookings.free_staff(shop.haircut, at(13)) == [far_west.id, far_east.id]
+
+
+async def test_busyness_counts_live_bookings_and_what_of_them_lies_in_the_day(
+    application: Application, scope: Scope, shop: Shop, bookings: BookingService
+) -> None:
+    first, second = sorted([shop.ann, shop.bob], key=lambda staff: staff.id)
+    await hold(scope, shop, at(10), first)
+    assert await bookings.free_staff(shop.haircut, at(15)) == [second.id, first.id]
+    await move_clock(application, HOLD_IS_OVER)
+    assert await bookings.free_staff(shop.haircut, at(15)) == [first.id, second.id]
+    async with scope.transaction():
+        hour, short = await bookings.services.create(
+            [CreateService(name=f"{n} min", price=1, duration_minutes=n) for n in (60, 45)]
+        )
+        await bookings.create_bookings(
+            [
+                CreateBooking(staff_id=first.id, service_id=hour.id, start_at=at(23, 30)),
+                CreateBooking(staff_id=second.id, service_id=short.id, start_at=at(10)),
+            ]
+        )
+    assert await bookings.free_staff(shop.haircut, at(15)) == [first.id, second.id]
+    assert await bookings.free_staff(shop.haircut, at(15, days=2)) == [second.id, first.id]
 
 
 async def test_alternatives_begin_with_the_asked_staff_from_the_asked_start_on(

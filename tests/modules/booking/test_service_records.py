@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
+from msgspec import UNSET
 
 from core.app import Application
 from core.container import Scope
@@ -144,6 +145,15 @@ async def test_staff_is_listed_with_its_rules(shop: Shop, bookings: BookingServi
     ann = await bookings.staff.retrieve(shop.ann.id, relations=["availability_rules"])
     assert isinstance(ann.availability_rules, list)
     assert [rule.day_of_week for rule in ann.availability_rules] == list(range(7))
+
+
+async def test_staff_is_listed_with_its_bookings(scope: Scope, shop: Shop, bookings: BookingService) -> None:
+    late, early = await hold(scope, shop, at(12)), await confirmed(scope, shop, at(10))
+    staff = await bookings.staff.list(relations=["bookings", "bookings.service"], order={"name": "asc"})
+    found = {one.name: [] if one.bookings is UNSET else one.bookings for one in staff}
+    assert {booking.id for booking in found[shop.ann.name]} == {late.id, early.id}
+    assert found[shop.bob.name] == []
+    assert {booking.service_name for booking in found[shop.ann.name] if booking.service == shop.haircut} == {"Haircut"}
 
 
 @pytest.mark.parametrize("method", ["delete", "soft_delete"])

@@ -1,0 +1,71 @@
+import asyncio
+
+from core.app import Application
+from core.config import Config, Database, Engine
+from core.db import Session
+from core.heartbeat import Heartbeat
+
+
+class SlowHeart(Heartbeat):
+    begun = 0
+    ended = 0
+    second = asyncio.Event()
+
+    async def beat(self) -> None:
+        self.begun += 1
+        if self.begun == 2:
+            self.second.set()
+        await super().beat()
+        await asyncio.sleep(0.05)
+        self.ended += 1
+
+
+async def test_lets_the_beat_under_way_end_when_it_stops(core_database_url: str) -> None:
+    config = Config(database=Database(url=core_database_url), engine=Engine(beat_seconds=0.01))
+    app = Application(config, modules=[])
+    heart = SlowHeart(app.database, app.clock, config.engine.beat_seconds, config.engine.lease_seconds)
+    await heart.start()
+    await heart.second.wait()
+    await heart.stop()
+    assert heart.begun == heart.ended == 2
+    await app.database.dispose()
+
+
+class FalteringHeart(Heartbeat):
+    begun = 0
+    third = asyncio.Event()
+
+    async def beat(self) -> None:
+        self.begun += 1
+        if self.begun == 2:
+            raise RuntimeError("an error that nobody thought of")
+        if self.begun == 3:
+            self.third.set()
+        await super().beat()
+
+
+async def test_beats_on_after_an_error_that_nobody_thought_of(core_database_url: str) -> None:
+    config = Config(database=Database(url=core_database_url), engine=Engine(beat_seconds=0.01))
+    app = Application(config, modules=[])
+    heart = FalteringHeart(app.database, app.clock, config.engine.beat_seconds, config.engine.lease_seconds)
+    await heart.start()
+    await asyncio.wait_for(heart.third.wait(), 10)
+    await heart.stop()
+    await app.database.dispose()
+    assert heart.begun >= 3
+
+
+async def test_a_heart_that_was_late_is_patient_for_a_lease(core_database_url: str) -> None:
+    app = Application(Config(database=Database(url=core_database_url)), modules=[])
+    heart = Heartbeat(app.database, app.clock, 3600, lease=0.3)
+    await heart.start()
+    await heart.beat()
+    assert not heart.patient
+    await Session(app.database).sql("UPDATE workflow_process SET beat_at = beat_at - interval '1 second'")
+    await heart.beat()
+    assert heart.patient
+    async with asyncio.timeout(5):
+        while heart.patient:  # noqa: ASYNC110, time itself
+            await asyncio.sleep(0.01)
+    await heart.stop()
+    await app.database.dispose()
