@@ -52,6 +52,7 @@ def create_engine(config: Config) -> AsyncEngine:
         cursor = connection.cursor()
         cursor.execute(";".join(f"SET {name} = {value}" for name, value in wanted.items()))
         cursor.close()
+        # Settings go with the transaction that made them when it is rolled back.
         connection.commit()
 
     return engine

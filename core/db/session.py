@@ -39,6 +39,7 @@ class Transaction:
             await connection.begin()
             return cls(connection, await driver_of(connection))
         except BaseException:
+            # Also when cancelled: the pool would be one connection short for good.
             await connection.close()
             raise
 
@@ -68,6 +69,7 @@ class Transaction:
 
     async def commit(self) -> None:
         """Commit and give the connection back, also when the commit fails."""
+        # First: after a COMMIT that failed there is nothing to roll back, and trying would hide what went wrong.
         self._ended = True
         try:
             await self._connection.commit()

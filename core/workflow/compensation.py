@@ -45,6 +45,7 @@ async def _undo(record: Record, steps: Steps, undo: Undo, *, last: bool) -> None
                 break
         await asyncio.sleep(FIRST_PAUSE * 2**entry.attempts)
         entry = structs.replace(entry, attempts=entry.attempts + 1)
+    # In a transaction of its own: that of the undo is rolled back.
     await _write(record, await record.begin_flush(), failed, started, last=last)
 
 

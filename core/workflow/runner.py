@@ -109,6 +109,7 @@ class Runner:
                 return await self._answer_of(winner)
         if row is not None and row.ended:
             return self._outcome(row)
+        # Another process has taken the run over: two must not drive it.
         if row is not None and row.epoch != record.epoch:
             return await self._answer_of(row.id)
         await self._patiently(lambda: record.adopt(self._session, row))
@@ -145,6 +146,7 @@ class Runner:
         delay = FIRST_POLL
         while True:
             row = await find_by_id(self._session, run_id)
+            # An error that is not remembered gives the key free, so this request is as good as the first one.
             if row is None or (row.ended and row.key is None and run_id != self._record.run_id):
                 await self._record.adopt(self._session, None)
                 self.awaits = self._record.run_id

@@ -51,6 +51,7 @@ class Changes(Offers):
 
     async def _change(self, booking: Booking, **changes: Any) -> Booking:
         """Update a locked row that still is in the state it was read in, and return it anew."""
+        # The lock makes the question for the status needless; should a caller forget it, nothing is overwritten unseen.
         values = {name: value.value if isinstance(value, StrEnum) else value for name, value in changes.items()}
         statement = (
             update(BookingTable)
