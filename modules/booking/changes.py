@@ -7,7 +7,7 @@ from sqlalchemy import Text, literal_column, update
 
 from core.db import Transaction
 
-from .claims import LIMIT_WAITING, LOCK
+from .claims import LOCK, SHORT_WAIT
 from .errors import InvalidState
 from .models import BookingTable
 from .offers import Offers
@@ -27,7 +27,7 @@ class Changes(Offers):
         transaction = self.session.writable(f"booking.{method}")
         # A savepoint that is rolled back may take the limit with it.
         if self._limited != (transaction, transaction.undone):
-            await transaction.sql(LIMIT_WAITING)
+            await transaction.set_local(SHORT_WAIT)
             self._limited = (transaction, transaction.undone)
         return transaction
 

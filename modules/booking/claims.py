@@ -15,7 +15,7 @@ from .state import VIEW
 from .types import Booking
 
 # Below the session's own limit: a customer is waiting, and everybody who waits keeps a connection from others.
-LIMIT_WAITING: LiteralString = "SET LOCAL lock_timeout = '2s'"
+SHORT_WAIT: LiteralString = "lock_timeout = '2s'"
 
 # Offer and claims come before the row: no row comes out unless the claims are complete. The key-share lock makes
 # the deletion of staff or service wait for this transaction, and this one see a deletion that came first.
