@@ -43,10 +43,11 @@ class Transaction:
     async def set_local(self, setting: LiteralString) -> None:
         """Run `SET LOCAL` with, say, `lock_timeout = '2s'`; before the first statement it travels with BEGIN."""
         async with self._turn:
-            if self._checkout.idle and not self._ended:
+            self._check_open()
+            if self._checkout.idle:
                 self._opening += f"; SET LOCAL {setting}"
             else:
-                await (await self._begun()).script(f"SET LOCAL {setting}")
+                await self._checkout.script(f"SET LOCAL {setting}")
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
@@ -64,6 +65,7 @@ class Transaction:
 
     async def commit(self) -> None:
         """Commit and give the connection back, also when the commit fails."""
+        self._check_open()
         # First: after a COMMIT that failed there is nothing to roll back, and trying would hide what went wrong.
         self._ended = True
         try:
@@ -87,11 +89,14 @@ class Transaction:
 
     async def _begun(self) -> Checkout:
         """Return the connection, in the transaction; the status tells also what became of a cancelled BEGIN."""
-        if self._ended:
-            raise NoTransaction("the transaction has ended")
+        self._check_open()
         if self._checkout.idle:
             await self._checkout.script(self._opening)
         return self._checkout
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise NoTransaction("the transaction has ended")
 
 
 class Session:
@@ -104,7 +109,7 @@ class Session:
         self._engine = engine
         self._transaction = transaction
         self._read_only = read_only
-        self._outermost = asyncio.Lock()
+        self._opening = asyncio.Lock()
 
     @property
     def in_transaction(self) -> bool:
@@ -139,21 +144,28 @@ class Session:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
-        """Commit at the end, roll back on an exception, join the open transaction when nested."""
-        if self._transaction is not None:
-            yield self._transaction
+        """Commit at the end, roll back on an exception, join the open transaction when nested.
+
+        Tasks that share a session share its transaction; it ends with the block that opened it.
+        """
+        async with self._opening:
+            joined = self._transaction
+            transaction = joined or await self._begin()
+        if joined is not None:
+            yield joined
             return
+        try:
+            try:
+                yield transaction
+            finally:
+                self._transaction = None
+        except BaseException:
+            await transaction.rollback()
+            raise
+        await transaction.commit()
+
+    async def _begin(self) -> Transaction:
         if self._read_only:
             raise NoTransaction("a read step cannot write: drop `read=True`")
-        # Who comes before the first block has its connection is not inside of it, and waits for its end.
-        async with self._outermost:
-            transaction = self._transaction = await Transaction.begin(self._engine)
-            try:
-                try:
-                    yield transaction
-                finally:
-                    self._transaction = None
-            except BaseException:
-                await transaction.rollback()
-                raise
-            await transaction.commit()
+        self._transaction = await Transaction.begin(self._engine)
+        return self._transaction
