@@ -46,6 +46,7 @@ async def authorize_booking(connection: Connection, container: Scope, booking_id
     Raises `Unauthorized` without a credential, `NotFound` where there is no such booking, else `Forbidden`.
     """
     token = require_credential(connection)
+    # Ids are no secret: that there is no such booking may be told to anybody with any credential.
     booking = await container.resolve(BookingService).find_booking(booking_id)
     if booking is None:
         raise NotFound(f"no booking {booking_id!r:.80}")

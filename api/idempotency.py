@@ -34,4 +34,5 @@ def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
     # Without its parameters; servers may leave `raw_path` out, and some put the query into it.
     scope = cast("Mapping[str, Any]", request.scope)
     path = scope.get("raw_path", b"").partition(b"?")[0].decode("latin-1") or scope["path"]
+    # Hashed, because the key is stored and a manage token must not be.
     return hashlib.sha256(msgspec.json.encode([actor, request.method, path, header])).hexdigest()

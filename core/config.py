@@ -30,8 +30,9 @@ class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Limits of the PostgreSQL connections of one process."""
 
     url: str = ""
-    pool_size: Positive = 10
-    pool_overflow: Annotated[int, Meta(ge=0)] = 10
+    pool_size: Positive = 20
+    pool_overflow: Annotated[int, Meta(ge=0)] = 0
+    """Connections beyond the pool are closed as soon as they come back: no substitute for a larger pool."""
     pool_timeout_seconds: Seconds = 5
     statement_timeout_seconds: Seconds = 10
     lock_timeout_seconds: Seconds = 5

@@ -1,8 +1,10 @@
 """Connections: a pool whose sessions cannot hang longer than the lease allows."""
 
+import select
 from typing import Any
 
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, event, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -10,6 +12,8 @@ from ..config import Config
 from ..errors import ConfigurationError
 
 SERVER_WITH_TRANSACTION_TIMEOUT = 170000
+AUTOCOMMIT = "holdfast_autocommit"
+"""Execution option of a SQLAlchemy connection whose statements need no BEGIN, or have one already."""
 
 
 def database_url(url: str) -> URL:
@@ -30,6 +34,7 @@ def create_engine(config: Config) -> AsyncEngine:
         pool_size=limits.pool_size,
         max_overflow=limits.pool_overflow,
         pool_timeout=limits.pool_timeout_seconds,
+        pool_reset_on_return=None,
         connect_args={
             "connect_timeout": limits.connect_timeout_seconds,
             "application_name": "holdfast",
@@ -39,10 +44,18 @@ def create_engine(config: Config) -> AsyncEngine:
             "keepalives_count": 3,
         },
     )
-    settings = session_settings(config)
+    pool = engine.sync_engine
+    _limit_sessions(pool, session_settings(config))
+    event.listen(pool, "begin", _begin)
+    event.listen(pool, "checkout", _refuse_dead)
+    return engine
 
-    @event.listens_for(engine.sync_engine, "connect")
+
+def _limit_sessions(pool: Engine, settings: dict[str, int]) -> None:
+    @event.listens_for(pool, "connect")
     def limit_session(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        # Who begins transactions by hand can let settings travel with BEGIN, and read without any.
+        connection.autocommit = True
         version = connection.driver_connection.info.server_version
         wanted = {
             name: value
@@ -52,9 +65,20 @@ def create_engine(config: Config) -> AsyncEngine:
         cursor = connection.cursor()
         cursor.execute(";".join(f"SET {name} = {value}" for name, value in wanted.items()))
         cursor.close()
-        connection.commit()
 
-    return engine
+
+def _begin(connection: Connection) -> None:
+    """Send the BEGIN of `engine.begin()`, since in autocommit mode psycopg does not."""
+    if not connection.get_execution_options().get(AUTOCOMMIT):
+        connection.exec_driver_sql("BEGIN")
+
+
+def _refuse_dead(connection: Any, _entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+    """Let the pool replace a connection that the server has closed; an idle one has nothing else to say."""
+    incoming = select.poll()
+    incoming.register(connection.driver_connection.fileno(), select.POLLIN)
+    if incoming.poll(0):
+        raise DisconnectionError("the server has closed the connection")
 
 
 def session_settings(config: Config) -> dict[str, int]:

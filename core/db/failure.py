@@ -39,6 +39,8 @@ def connection_lost(error: BaseException) -> bool:
     if not isinstance(origin, psycopg.OperationalError | psycopg.InterfaceError):
         return False
     state = origin.sqlstate
+    # Without a SQLSTATE the server could say nothing more. 57P is an administrator's or a crash's doing, and these two
+    # time limits close the connection.
     return state is None or state.startswith(("08", "57P")) or state in ("25P03", "25P04")
 
 

@@ -45,6 +45,7 @@ class Migrations:
         """Apply what is missing, each migration in its own transaction; branches that are ahead stay so."""
         with self._connect() as connection:
             self._lock(connection)
+            # Looked at under the lock, since whoever held it before may have applied everything.
             for branch in self._branches.values():
                 if branch.head > _reached(connection).get(branch.name, 0):
                     self._move(connection, branch, branch.head)

@@ -1,31 +1,25 @@
 """Who has a transaction: a session is one scope's way to the database."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, LiteralString, cast
-from weakref import WeakKeyDictionary
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.abc import Params
 from sqlalchemy import CursorResult, Executable, Row
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..errors import NoTransaction
-
-Tuple = tuple[Any, ...]
-Values = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
-
-_autocommit: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
+from .checkout import Checkout, Tuple, Values
 
 
 class Transaction:
     """One open transaction on one connection; two statements at once queue."""
 
-    def __init__(self, connection: AsyncConnection, driver: psycopg.AsyncConnection[Tuple]) -> None:
-        self._connection = connection
-        self._driver = driver
+    def __init__(self, checkout: Checkout) -> None:
+        self._checkout = checkout
+        self._opening: LiteralString = "BEGIN"
         self._turn = asyncio.Lock()
         self._ended = False
         self.undone = 0
@@ -33,24 +27,27 @@ class Transaction:
 
     @classmethod
     async def begin(cls, engine: AsyncEngine) -> "Transaction":
-        """Take a connection from the pool; BEGIN travels with the first statement."""
-        connection = await engine.connect()
-        try:
-            await connection.begin()
-            return cls(connection, await driver_of(connection))
-        except BaseException:
-            await connection.close()
-            raise
+        """Take a connection from the pool; BEGIN is sent before the first statement."""
+        return cls(await Checkout.take(engine))
 
     async def execute(self, statement: Executable, values: Values = None) -> CursorResult[Any]:
         """Run a Core statement."""
         async with self._turn:
-            return await self._connection.execute(statement, values)
+            return await (await self._begun()).execute(statement, values)
 
     async def sql(self, query: LiteralString, params: Params = ()) -> list[Tuple]:
         """Run a hot statement through psycopg, past SQLAlchemy; return its rows, if it has any."""
         async with self._turn:
-            return await fetch(self._driver, query, params)
+            return await (await self._begun()).sql(query, params)
+
+    async def set_local(self, setting: LiteralString) -> None:
+        """Run `SET LOCAL` with, say, `lock_timeout = '2s'`; before the first statement it travels with BEGIN."""
+        async with self._turn:
+            self._check_open()
+            if self._checkout.idle:
+                self._opening += f"; SET LOCAL {setting}"
+            else:
+                await self._checkout.script(f"SET LOCAL {setting}")
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
@@ -68,11 +65,14 @@ class Transaction:
 
     async def commit(self) -> None:
         """Commit and give the connection back, also when the commit fails."""
+        self._check_open()
+        # First: after a COMMIT that failed there is nothing to roll back, and trying would hide what went wrong.
         self._ended = True
         try:
-            await self._connection.commit()
+            async with self._turn:
+                await self._checkout.commit()
         finally:
-            await self._release()
+            await self._checkout.give_back()
 
     async def rollback(self) -> None:
         """Roll back and give the connection back; never masks the error that led here, no-op when ended."""
@@ -80,25 +80,29 @@ class Transaction:
             return
         self._ended = True
         try:
-            await self._connection.rollback()
-        except (DBAPIError, psycopg.Error):
             # A connection that cannot roll back is thrown away: the server rolls back when it closes.
-            await self._connection.invalidate()
+            with suppress(psycopg.Error):
+                async with self._turn:
+                    await self._checkout.rollback()
         finally:
-            await self._release()
+            await self._checkout.give_back()
 
     async def discard(self) -> None:
         """Throw the connection away with all that was done on it, no-op when ended."""
         if not self._ended:
             self._ended = True
-            await self._connection.invalidate()
-            await self._connection.close()
+            await self._checkout.give_back()  # what is given back within a transaction is thrown away
 
-    async def _release(self) -> None:
-        # SQLAlchemy does not see what psycopg saw: a dead connection must not go back into the pool.
-        if self._driver.closed and not self._connection.invalidated:
-            await self._connection.invalidate()
-        await self._connection.close()
+    async def _begun(self) -> Checkout:
+        """Return the connection, in the transaction; the status tells also what became of a cancelled BEGIN."""
+        self._check_open()
+        if self._checkout.idle:
+            await self._checkout.script(self._opening)
+        return self._checkout
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise NoTransaction("the transaction has ended")
 
 
 class Session:
@@ -109,9 +113,9 @@ class Session:
 
     def __init__(self, engine: AsyncEngine, transaction: Transaction | None = None, *, read_only: bool = False) -> None:
         self._engine = engine
-        self._autocommit = autocommit(engine)
         self._transaction = transaction
         self._read_only = read_only
+        self._opening = asyncio.Lock()
 
     @property
     def in_transaction(self) -> bool:
@@ -128,53 +132,46 @@ class Session:
         """Return all rows of a SELECT; outside a transaction a connection is borrowed for it alone."""
         if self._transaction is not None:
             return (await self._transaction.execute(statement, values)).all()
-        async with self._autocommit.connect() as connection:
-            return (await connection.execute(statement, values)).all()
+        checkout = await Checkout.take(self._engine)
+        try:
+            return (await checkout.execute(statement, values)).all()
+        finally:
+            await checkout.give_back()
 
     async def sql(self, query: LiteralString, params: Params = ()) -> list[Tuple]:
         """Return the rows of a hot SELECT through psycopg."""
         if self._transaction is not None:
             return await self._transaction.sql(query, params)
-        async with self._autocommit.connect() as connection:
-            return await fetch(await driver_of(connection), query, params)
+        checkout = await Checkout.take(self._engine)
+        try:
+            return await checkout.sql(query, params)
+        finally:
+            await checkout.give_back()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
-        """Commit at the end, roll back on an exception, join the open transaction when nested."""
-        if self._transaction is not None:
-            yield self._transaction
+        """Commit at the end, roll back on an exception, join the open transaction when nested.
+
+        Tasks that share a session share its transaction; it ends with the block that opened it.
+        """
+        async with self._opening:
+            joined = self._transaction
+            transaction = joined or await self._begin()
+        if joined is not None:
+            yield joined
             return
-        if self._read_only:
-            raise NoTransaction("a read step cannot write: drop `read=True`")
-        transaction = await Transaction.begin(self._engine)
-        self._transaction = transaction
         try:
-            yield transaction
+            try:
+                yield transaction
+            finally:
+                self._transaction = None
         except BaseException:
             await transaction.rollback()
             raise
-        else:
-            await transaction.commit()
-        finally:
-            self._transaction = None
+        await transaction.commit()
 
-
-def autocommit(engine: AsyncEngine) -> AsyncEngine:
-    """Return the engine's twin on the same pool; made once, since making one costs as much as a short statement."""
-    if engine not in _autocommit:
-        _autocommit[engine] = engine.execution_options(isolation_level="AUTOCOMMIT")
-    return _autocommit[engine]
-
-
-async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Tuple]:
-    """Return the psycopg connection under a SQLAlchemy one."""
-    driver = (await connection.get_raw_connection()).driver_connection
-    if not isinstance(driver, psycopg.AsyncConnection):
-        raise TypeError(f"expected a psycopg connection, got {driver!r}")
-    return cast("psycopg.AsyncConnection[Tuple]", driver)
-
-
-async def fetch(driver: psycopg.AsyncConnection[Tuple], query: LiteralString, params: Params) -> list[Tuple]:
-    """Run one statement and return its rows, `[]` where it has none."""
-    cursor = await driver.execute(query, params)
-    return await cursor.fetchall() if cursor.description else []
+    async def _begin(self) -> Transaction:
+        if self._read_only:
+            raise NoTransaction("a read step cannot write: drop `read=True`")
+        self._transaction = await Transaction.begin(self._engine)
+        return self._transaction

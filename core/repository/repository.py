@@ -50,6 +50,7 @@ class Repository(Reader[S], Generic[S, C, U]):
             {"id": new_id(self.entity.id_prefix), "created_at": now, "updated_at": now} | self._values(one)
             for one in data
         ]
+        # A column that is left out takes its default, which it would not if it were given as NULL.
         alike: dict[frozenset[str], list[Row]] = {}
         for row in rows:
             alike.setdefault(frozenset(row), []).append(row)

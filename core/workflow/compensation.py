@@ -79,6 +79,7 @@ class _Undoing:
             await asyncio.sleep(pause)
             self._entry = structs.replace(self._entry, attempts=self._entry.attempts + 1)
         self._entry = structs.replace(self._entry, error=data)
+        # In a transaction of its own: that of the undo is rolled back.
         await self._write(await self._record.begin_flush())
 
     @property

@@ -7,7 +7,7 @@ from sqlalchemy import Text, literal_column, update
 
 from core.db import Transaction
 
-from .claims import LIMIT_WAITING, LOCK
+from .claims import LOCK, SHORT_WAIT
 from .errors import InvalidState
 from .models import BookingTable
 from .offers import Offers
@@ -27,7 +27,7 @@ class Changes(Offers):
         transaction = self.session.writable(f"booking.{method}")
         # A savepoint that is rolled back may take the limit with it.
         if self._limited != (transaction, transaction.undone):
-            await transaction.sql(LIMIT_WAITING)
+            await transaction.set_local(SHORT_WAIT)
             self._limited = (transaction, transaction.undone)
         return transaction
 
@@ -51,6 +51,7 @@ class Changes(Offers):
 
     async def _change(self, booking: Booking, **changes: Any) -> Booking:
         """Update a locked row that still is in the state it was read in, and return it anew."""
+        # The lock makes the question for the status needless; should a caller forget it, nothing is overwritten unseen.
         values = {name: value.value if isinstance(value, StrEnum) else value for name, value in changes.items()}
         statement = (
             update(BookingTable)

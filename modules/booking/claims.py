@@ -14,10 +14,13 @@ from .grid import quarter_of
 from .state import VIEW
 from .types import Booking
 
-LIMIT_WAITING: LiteralString = "SET LOCAL lock_timeout = '2s'"
+# Below the session's own limit: a customer is waiting, and everybody who waits keeps a connection from others.
+SHORT_WAIT: LiteralString = "lock_timeout = '2s'"
 
 # Offer and claims come before the row: no row comes out unless the claims are complete. The key-share lock makes
 # the deletion of staff or service wait for this transaction, and this one see a deletion that came first.
+# Claims go in sorted: of two holds that overlap one then waits for the other, and never both. Whether a claim has
+# expired is judged once its row is locked, so one that was made permanent meanwhile is left alone.
 HOLD: LiteralString = f"""
 WITH offer AS MATERIALIZED (
     SELECT staff.id FROM booking_staff staff, booking_service service
@@ -48,6 +51,8 @@ RETURNING {VIEW}"""  # noqa: S608 (VIEW is a literal)
 FIND: LiteralString = f"SELECT {VIEW} FROM booking WHERE id = %(id)s AND (deleted_at IS NULL OR status = 'expired')"  # noqa: S608 (VIEW is a literal)
 LOCK: LiteralString = f"{FIND} FOR UPDATE"
 
+# Locked by a sorted read first: an UPDATE or DELETE takes its rows in whatever order the plan finds them. The owner is
+# asked for again because a claim may have been taken over while its lock was waited for.
 KEEP: LiteralString = """
 WITH mine AS MATERIALIZED (
     SELECT resource_id, q FROM slot_claim WHERE booking_id = %(id)s ORDER BY resource_id, q FOR UPDATE
@@ -75,10 +80,12 @@ WITH target AS MATERIALIZED (
 )
 SELECT count(*) FROM claimed, target WHERE resource_id = target.id AND q >= %(first)s AND q < %(stop)s"""
 
+# Waits for nobody: MOVE has locked what this deletes.
 LEAVE: LiteralString = """
 DELETE FROM slot_claim
 WHERE booking_id = %(id)s AND NOT (resource_id = %(staff_id)s AND q >= %(first)s AND q < %(stop)s)"""
 
+# Sorted for the same reason as KEEP.
 RELEASE: LiteralString = """
 WITH mine AS MATERIALIZED (
     SELECT resource_id, q FROM slot_claim WHERE booking_id = ANY(%(ids)s) ORDER BY resource_id, q FOR UPDATE
@@ -86,6 +93,7 @@ WITH mine AS MATERIALIZED (
 DELETE FROM slot_claim claim USING mine
 WHERE claim.resource_id = mine.resource_id AND claim.q = mine.q AND claim.booking_id = ANY(%(ids)s)"""
 
+# Whoever has the row locked is deciding its fate: the sweep neither waits for them nor keeps them waiting long.
 EXPIRE: LiteralString = """
 WITH due AS MATERIALIZED (
     SELECT id FROM booking WHERE status = 'held' AND deleted_at IS NULL AND hold_expires_at <= %(now)s

@@ -38,6 +38,8 @@ class Holds(Changes):
         if not hold.staff_ids:
             raise SlotUnavailable
         values = self._values(hold)
+        # Who loses may have claimed some of the quarters: a savepoint takes them back before the next one is tried. The
+        # last one needs none, since the error then ends the transaction, which spares most holds two round trips.
         for staff_id in hold.staff_ids[:-1]:
             try:
                 async with transaction.savepoint():
@@ -70,11 +72,13 @@ class Holds(Changes):
         """Sweep holds that have run out, the oldest first; return their ids."""
         transaction = await self._writing("expire_due")
         swept = [id for (id,) in await transaction.sql(EXPIRE, {"now": self.clock.now(), "limit": limit})]
+        # Rows before claims, as everywhere: a confirmation that waited for the row now finds an expired hold.
         await release_claims(transaction, swept)
         return swept
 
     async def _create_booking(self, data: CreateBooking) -> Booking:
         start_at = aware(data.start_at, "start_at")
+        # First of all: near the ends of the calendar no local midnight can be computed.
         if not EARLIEST <= start_at < LATEST:
             raise InvalidData(f"{start_at.isoformat()} is out of range", field="start_at")
         if not on_grid(start_at):

@@ -46,6 +46,7 @@ class Moves(Changes):
         booking = await self._lock(booking_id)
         _check_movable(booking, self.clock.now(), allow_started=allow_started)
         target = booking.staff_id if staff_id is None else staff_id
+        # Before the offer is asked: a repeated move may find its own start off the offer, within the notice by now.
         if aware(start_at, "start_at") == booking.start_at and target == booking.staff_id:
             return booking
         if customer_timezone is not None:
@@ -58,11 +59,13 @@ class Moves(Changes):
         """Undo a move, unless the booking has changed since that version; `SlotUnavailable` if its time is gone."""
         await self._writing("move_back")
         booking = await self._lock(booking_id)
+        # Another version is somebody's later change, which is not ours to undo.
         if booking.status is BookingStatus.CONFIRMED and booking.version == version:
             await self._move(booking, staff_id, start_at)
 
     async def _move(self, booking: Booking, staff_id: str, start_at: datetime, **changes: Any) -> Booking:
         transaction, now = self.session.writable("booking.move"), self.clock.now()
+        # False leaves some quarters claimed: the error has to end the transaction, or a savepoint around this.
         if not await move_claims(transaction, booking, staff_id=staff_id, start_at=start_at, now=now):
             raise SlotUnavailable(f"{start_at.isoformat()} is not available")
         return await self._change(
@@ -71,6 +74,7 @@ class Moves(Changes):
             start_at=start_at,
             end_at=start_at + (booking.end_at - booking.start_at),
             first_start_at=func.least(BookingTable.first_start_at, start_at),
+            # With the length it was made with: the service's own may be another by now.
             claimed_until=start_at + QUARTER * claim_count(booking),
             **changes,
         )

@@ -66,6 +66,7 @@ class Offers(Records):
         calendars = await self._calendars_at(request, service.id, start_at, staff_id)
         if staff_id is not None and not calendars:
             raise NotFound(f"no active staff {staff_id!r:.80} who offers this service")
+        # A look without locks: it chooses whom to try, and the claims decide.
         free = staff_at(start_at, calendars, request).free
         if not free:
             raise SlotUnavailable(f"{start_at.isoformat()} is not available")
@@ -86,6 +87,7 @@ class Offers(Records):
         if booking is None:
             raise no_booking(booking_id)
         service, start_at, staff_id = service_of(booking), start_at or booking.start_at, staff_id or booking.staff_id
+        # What is not confirmed cannot move but be made anew, so today's rules of the service count, not its own length.
         if booking.status is not BookingStatus.CONFIRMED:
             offered = service.is_active and service.deleted_at is None
             return await self.alternatives(service, start_at, staff_id) if offered else []
@@ -106,6 +108,7 @@ class Offers(Records):
         day = (since - timedelta(days=1)).date()
         window = window_of(day, ALTERNATIVE_DAYS + 1)
         found: list[Slot] = []
+        # Everybody's calendars are read only when the asked staff member's do not suffice.
         for asked in (True, False) if staff_id else (False,):
             calendars = await self._calendars(request, service_id, window, staff_id if asked else None, booking_id)
             chosen = [each for each in calendars if asked or each.staff_id != staff_id]
@@ -150,6 +153,7 @@ class Offers(Records):
         """Read the calendars as far as they decide about starts in a window of quarters."""
         if staff_id is not None and not is_id(staff_id):
             return []
+        # Cut to what the service admits at all: a date far off costs no more to ask for than one of today.
         first = max(starts.start, quarter_of(request.earliest))
         stop = min(starts.stop, quarter_of(request.latest) + 1)
         window = range(first, stop + request.reach) if first < stop else range(0)

@@ -68,6 +68,7 @@ class Records(ModuleService):
         """Restrict a service to some staff members; none lifts the restriction."""
         transaction = self.session.writable("set_service_staff")
         wanted = sorted(set(staff_ids))
+        # Two lists at once would mix: the second one waits here, and replaces the first.
         if not await transaction.sql(LOCK_SERVICE, {"id": service_id}):
             raise NotFound(f"no service {service_id!r:.80}")
         known = {id for (id,) in await transaction.sql(KNOWN_STAFF, {"ids": wanted})}

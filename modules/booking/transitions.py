@@ -23,6 +23,7 @@ class Transitions(Changes):
         transaction = await self._writing("confirm")
         booking = await self._lock(booking_id)
         match status_at(booking, self.clock.now()):
+            # Before any check: the answer to the first request may have been lost on the way.
             case BookingStatus.CONFIRMED if booking.payment_mode == payment_mode:
                 return booking
             case BookingStatus.EXPIRED:
@@ -33,6 +34,7 @@ class Transitions(Changes):
                 raise _refused(status, "confirmed so")
         _check_payment_mode(booking, payment_mode)
         reached = self._reached_by(booking, contact or Contact())
+        # The row alone does not decide: a process whose clock is ahead may have given the time to another booking.
         if not await keep_claims(transaction, booking, None):
             raise HoldExpired
         return await self._change(
@@ -50,6 +52,7 @@ class Transitions(Changes):
         booking = await self._lock(booking_id)
         if booking.status is not BookingStatus.CONFIRMED or booking.version != version:
             return
+        # Nobody can have taken them: claims of a confirmed booking do not expire.
         await keep_claims(transaction, booking, hold_expires_at)
         await self._change(
             booking,
@@ -104,6 +107,7 @@ class Transitions(Changes):
                 pass
             case status:
                 raise _refused(status, outcome.replace("_", "-"))
+        # Only what is live owns claims; closed early, the rest of the time can be booked again.
         await release_claims(transaction, [booking.id])
         completed_at = now if outcome is BookingStatus.COMPLETED else None
         return await self._change(booking, status=outcome, completed_at=completed_at)

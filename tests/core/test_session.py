@@ -67,6 +67,83 @@ async def test_an_inner_block_joins_the_outer_one(engine: AsyncEngine) -> None:
     assert await notes(engine) == ["a"]
 
 
+@pytest.mark.parametrize("connected", [False, True])
+async def test_two_blocks_that_open_at_the_same_time_are_one_transaction(
+    engine: AsyncEngine, *, connected: bool
+) -> None:
+    session, met = Session(engine), asyncio.Barrier(2)
+
+    async def block(body: str) -> Transaction:
+        async with session.transaction() as transaction:
+            await write(session, body)
+            await met.wait()
+            assert await notes(engine) == []
+            await met.wait()
+        return transaction
+
+    if not connected:
+        await engine.dispose()
+    one, other = await asyncio.gather(block("a"), block("b"))
+    assert one is other
+    assert not session.in_transaction
+    assert await notes(engine) == ["a", "b"]
+
+
+async def test_a_task_inside_of_a_block_joins_it(engine: AsyncEngine) -> None:
+    session = Session(engine)
+
+    async def inner(body: str) -> None:
+        async with session.transaction():
+            await write(session, body)
+
+    async with session.transaction():
+        await asyncio.gather(inner("a"), inner("b"))
+        assert await notes(engine) == []
+    assert await notes(engine) == ["a", "b"]
+
+
+async def test_a_transaction_that_has_ended_refuses_statements(engine: AsyncEngine) -> None:
+    async with Session(engine).transaction() as transaction:
+        await transaction.sql("SELECT 1")
+    for attempt in (
+        transaction.sql("SELECT 1"),
+        transaction.execute(text("SELECT 1")),
+        transaction.set_local("lock_timeout = '2s'"),
+        transaction.commit(),
+    ):
+        with pytest.raises(NoTransaction, match="has ended"):
+            await attempt
+    await transaction.rollback()
+
+
+async def test_settings_travel_with_begin_and_end_with_the_transaction(engine: AsyncEngine) -> None:
+    async def setting(transaction: Transaction) -> object:
+        return await transaction.sql("SELECT current_setting('lock_timeout')")
+
+    session = Session(engine)
+    for _ in range(8):  # beyond the repetitions at which psycopg prepares a statement
+        async with session.transaction() as transaction:
+            await transaction.set_local("lock_timeout = '2s'")
+            assert await setting(transaction) == [("2s",)]
+            await transaction.set_local("lock_timeout = '1s'")
+            assert await setting(transaction) == [("1s",)]
+        assert await session.sql("SELECT current_setting('lock_timeout')") == [("5s",)]
+
+
+async def test_a_core_statement_is_in_the_transaction_from_the_first(engine: AsyncEngine) -> None:
+    session = Session(engine)
+
+    async def block() -> None:
+        async with session.transaction() as transaction:
+            await transaction.execute(text("INSERT INTO note VALUES ('lost')"))
+            await write(session, "lost too")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await block()
+    assert await notes(engine) == []
+
+
 async def test_a_write_outside_a_block_is_refused_by_name(engine: AsyncEngine) -> None:
     with pytest.raises(NoTransaction, match=r"staff\.create"):
         Session(engine).writable("staff.create")

@@ -1,6 +1,7 @@
 """A server of our own: started once per folder, found again after a crash, stopped by its last user."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -27,9 +28,18 @@ ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
 
 def free_port() -> int:
     """A TCP port of the loopback interface that was free a moment ago."""
+    # Below what Linux and macOS give to outgoing connections: one of those would take the port before its server does.
+    candidates = random.sample(range(20000, 32000), 100)
+    return next(port for port in candidates if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class EmbeddedServer(ABC):

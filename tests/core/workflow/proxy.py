@@ -9,8 +9,6 @@ from sqlalchemy import make_url
 
 CHUNK = 1 << 16
 COMMIT = b"COMMIT\0"
-SET_UP = b"SET idle_in_transaction"
-"""A new connection sets its limits and commits; that is not the COMMIT which tests are after."""
 
 
 class Spoil(Enum):
@@ -72,13 +70,10 @@ class Proxy:
     ) -> None:
         answers = asyncio.create_task(pump(server[0], client[1]))
         try:
-            setting_up = False
             while chunk := await client[0].read(CHUNK):
-                setting_up = setting_up or SET_UP in chunk
-                if COMMIT in chunk and not setting_up and self._next_spoil() is not Spoil.PASS:
+                if COMMIT in chunk and self._next_spoil() is not Spoil.PASS:
                     await self._spoil(self.spoils.pop(0), chunk, client[1], server, answers)
                     return
-                setting_up = setting_up and COMMIT not in chunk
                 server[1].write(chunk)
         finally:
             answers.cancel()
