@@ -80,7 +80,7 @@ def serve(
 
     if workers > 1:
         import_module(APPLICATION.partition(":")[0])
-        raise SystemExit(Workers(work, workers).run())
+        raise SystemExit(Workers(work, workers, close=listener.close).run())
     work()
 
 

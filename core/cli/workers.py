@@ -21,11 +21,13 @@ log = structlog.get_logger("holdfast.workers")
 class Workers:
     """Runs `work` in `count` processes and replaces those that die, until SIGTERM or SIGINT.
 
-    A worker ends by itself when this process is gone. No thread may run at the time of the call.
+    `close` then gives up what this process shares with them: they stop to listen, and so must it. A worker ends by
+    itself when this process is gone. No thread may run at the time of the call.
     """
 
-    def __init__(self, work: Callable[[], None], count: int) -> None:
+    def __init__(self, work: Callable[[], None], count: int, *, close: Callable[[], None] = lambda: None) -> None:
         self._work = work
+        self._close = close
         self._count = count
         self._pids: set[int] = set()
         self._stopping = False
@@ -90,6 +92,7 @@ class Workers:
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
+        self._close()
         for pid in self._pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)

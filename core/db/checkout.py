@@ -19,8 +19,8 @@ Values = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 class Checkout:
     """One connection until it is given back, in autocommit mode until a BEGIN is sent."""
 
-    # `AsyncEngine.connect()` and its isolation levels cost 120 µs of CPU each time, as much as four short statements;
-    # taken from the pool and given back like this it is 20 µs.
+    # `SELECT 1` takes 85 µs of CPU like this, of which the pool is 20; through `AsyncEngine.connect()`, which switches
+    # the isolation level there and back and resets what is clean, it takes 150. A hold needs three connections.
 
     def __init__(self, engine: AsyncEngine, pooled: PoolProxiedConnection) -> None:
         self._engine = engine

@@ -121,7 +121,7 @@ async def test_settings_travel_with_begin_and_end_with_the_transaction(engine: A
         return await transaction.sql("SELECT current_setting('lock_timeout')")
 
     session = Session(engine)
-    for _ in range(8):  # beyond the repetitions at which psycopg prepares a statement
+    for _ in range(16):  # on two connections, beyond the repetitions at which psycopg prepares a statement
         async with session.transaction() as transaction:
             await transaction.set_local("lock_timeout = '2s'")
             assert await setting(transaction) == [("2s",)]
