@@ -16,6 +16,7 @@ from .frame import Outcome
 from .invocation import invoke
 from .journal import NULL, Entry, Undo, begun_path
 from .lane import Lane
+from .ownership import check_ours
 from .record import Record
 from .retry import is_outcome
 from .step import StepCall, StepResponse
@@ -25,9 +26,10 @@ Once = Callable[[Lane, StepCall[Any], Entry, float], Awaitable[Any]]
 
 async def perform_step(lane: Lane, call: StepCall[Any], entry: Entry) -> Outcome:
     """Run a step that the journal does not know yet."""
+    # Whoever wrote that it has begun may have made the call.
+    unknown = begun_path(entry.path) in lane.record.recorded
     await {"read": _read, "external": _begin, "transactional": _commit}[call.step.kind](lane, call, entry)
     started = time.perf_counter()
-    unknown = False
     while True:
         try:
             return await _ONCE[call.step.kind](lane, call, entry, started), None
@@ -38,6 +40,8 @@ async def perform_step(lane: Lane, call: StepCall[Any], entry: Entry) -> Outcome
                 return _failed(lane, call, entry, error, started, unknown=unknown or exhausted)
         await asyncio.sleep(call.step.retry.pause(entry.attempts))
         entry = structs.replace(entry, attempts=entry.attempts + 1)
+        if call.step.kind == "external":
+            await check_ours(lane.record)
 
 
 async def _commit(lane: Lane, _call: StepCall[Any], _entry: Entry) -> None:
@@ -53,6 +57,7 @@ async def _begin(lane: Lane, call: StepCall[Any], entry: Entry) -> None:
     """Make durable what the call depends on, and that it may be out there from now on."""
     path = begun_path(entry.path)
     if path in lane.record.recorded:
+        await check_ours(lane.record)
         return
     await lane.record.check_key(Session(lane.record.container.engine))
     undo = Undo(entry.path, entry.step, NULL) if call.step.undo else None

@@ -16,6 +16,7 @@ from .codec import decode, describe_error
 from .errors import CommitFailed, PermanentFailure, StepTimedOut
 from .invocation import invoke
 from .journal import FAILURE_PATH, NULL, Change, Entry, Undo, undo_path
+from .ownership import check_ours
 from .record import Record
 from .step import AnyStep
 
@@ -96,6 +97,7 @@ class _Undoing:
         return FIRST_PAUSE * 2**attempts if attempts < UNDO_ATTEMPTS and _may_pass(error) else None
 
     async def _act(self) -> None:
+        await check_ours(self._record)
         await self._invoke(Session(self._record.container.engine))
         await self._write(await self._record.begin_flush())
 

@@ -86,11 +86,11 @@ class Lane:
     @contextmanager
     def sheltered(self) -> Generator[None]:
         """Let what is in the block end although the lane is stopped meanwhile."""
-        self._sheltered = True
+        outer, self._sheltered = self._sheltered, True
         try:
             yield
         finally:
-            self._sheltered = False
+            self._sheltered = outer
 
     def check_stopped(self) -> None:
         """Raise `Stopped` if the lane is."""

@@ -119,7 +119,8 @@ class Performer:
         self._check(stored, entry, kinds=("child", "failure"))
         what = f"the result of workflow {definition.id}"
         if stored is not None:
-            await undo_child(self._record, self._steps, stored)
+            with lane.sheltered():
+                await undo_child(self._record, self._steps, stored)
             value = None if stored.error else decode(bytes(stored.value), definition.types[1], what)
             return value, restore_error(stored.error) if stored.error else None
         ended = await Frame(self._record, lane, definition, f"{path}.").drive(call.argument(), self)
@@ -145,8 +146,10 @@ class Performer:
         owed = self._record.owed(f"{entry.path}.", lane.unwritten)
         failure = self._record.failure(entry, data, owed)
         if owed:
-            await lane.flush(self._record.running(), failure)
-            await undo_child(self._record, self._steps, failure)
+            # An undo that is broken off here would be nobody's.
+            with lane.sheltered():
+                await lane.flush(self._record.running(), failure)
+                await undo_child(self._record, self._steps, failure)
         else:
             self._record.pending.append(failure)
         return None, error

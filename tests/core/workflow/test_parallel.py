@@ -235,6 +235,50 @@ async def test_a_child_that_is_stopped_is_undone_before_the_body_hears_of_the_fa
     assert await runs(scope) == [("catch", "done", None)]
 
 
+async def test_a_failed_child_is_undone_to_its_end_although_a_sibling_fails_meanwhile(scope: Scope, calls: Calls):
+    undoing = asyncio.Event()
+    sibling_failed = asyncio.Event()
+
+    @step("put")
+    async def put(ctx: StepContext, name: str) -> str:
+        return name
+
+    @put.compensate
+    async def take_away(ctx: StepContext, name: str) -> None:
+        undoing.set()
+        await sibling_failed.wait()
+        await asyncio.sleep(0.05)
+        ctx.resolve(Calls).append(f"take away {name}")
+
+    @step("fail-when-undoing", external=True)
+    async def fail_when_undoing(ctx: StepContext) -> None:
+        await undoing.wait()
+        sibling_failed.set()
+        raise SlotForbidden
+
+    @workflow("put-and-fail", version=1)
+    async def put_and_fail(data: None) -> None:
+        await put("a")
+        await put("b")
+        raise CardDeclined
+
+    @workflow("catch-both", version=1)
+    async def catch_both(data: None) -> list[str]:
+        try:
+            await parallel(put_and_fail(None), fail_when_undoing())
+        except CardDeclined as error:
+            return [type(sibling).__name__ for sibling in error.siblings]
+        return []
+
+    assert await catch_both.run(scope, None) == ["SlotForbidden"]
+
+    assert calls == ["take away b", "take away a"]
+    assert [(path, code) for path, _, kind, code in await entries(scope) if kind == "undo"] == [
+        ("1.1.2:undo", None),
+        ("1.1.1:undo", None),
+    ]
+
+
 async def test_a_group_that_failed_is_not_started_again_by_a_replay(
     far: Scope, scope: Scope, proxy: Proxy, calls: Calls
 ):
