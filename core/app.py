@@ -8,6 +8,8 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, cast
 
+from msgspec.structs import replace
+
 from .clock import Clock
 from .config import Config
 from .container import Container, Scope
@@ -39,7 +41,9 @@ class Application:
         self.database = create_engine(config)
         self.container = Container(config, self.database, self.clock)
         clockwork = config.engine
-        self.heartbeat = Heartbeat(self.database, self.clock, clockwork.beat_seconds, clockwork.lease_seconds)
+        # A connection of its own: while the steps wait for theirs, the process still lives.
+        self._pulse = create_engine(replace(config, database=replace(config.database, pool_size=1, pool_overflow=0)))
+        self.heartbeat = Heartbeat(self._pulse, self.clock, clockwork.beat_seconds, clockwork.lease_seconds)
         self.workflows = WorkflowEngine(self.container, Registry(workflows, steps), self.heartbeat)
         self.container.register(WorkflowEngine, lambda _scope: self.workflows)
         for module in modules:
@@ -72,6 +76,7 @@ class Application:
         """Let running workflows end (up to `grace_seconds`), stop the modules in reverse order, disconnect."""
         async with AsyncExitStack() as stack:  # backwards, and each also when another one fails
             stack.push_async_callback(self.database.dispose)
+            stack.push_async_callback(self._pulse.dispose)
             stack.push_async_callback(self.heartbeat.stop)
             for module in self.modules.values():
                 if module.on_stop is not None:

@@ -11,6 +11,8 @@ from msgspec import Meta
 from .errors import ConfigurationError
 
 FILE = "holdfast.toml"
+BEATS_PER_LEASE = 3
+"""A process that misses a beat or two is not dead."""
 
 Seconds = Annotated[float, Meta(gt=0, le=86400 * 365)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -83,9 +85,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         values = _read_file(path or Path(FILE))
         _overlay(values, environ)
         try:
-            return msgspec.convert(values, cls, strict=False)
+            config = msgspec.convert(values, cls, strict=False)
         except msgspec.ValidationError as error:
             raise ConfigurationError(f"configuration: {error}") from error
+        if config.engine.lease_seconds < BEATS_PER_LEASE * config.engine.beat_seconds:
+            raise ConfigurationError(f"configuration: engine.lease_seconds: at least {BEATS_PER_LEASE} x beat_seconds")
+        return config
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -25,11 +25,16 @@ RETURNING beat_at + clock_offset,
 
 FAREWELL: LiteralString = "DELETE FROM workflow_process WHERE id = %(id)s RETURNING id"
 
+RETRY = 0.25
+"""Seconds after a missed beat, so that a single miss does not use up the lease."""
+
 log = structlog.get_logger("holdfast.heartbeat")
 
 
 class Heartbeat:
-    """Beats every `every` seconds in a task of its own; a missed beat is logged and the next one tried.
+    """Beats every `every` seconds in a task of its own; a missed beat is logged and soon tried again.
+
+    `engine` should be nobody else's: a beat that waits for the connections of the steps comes too late.
 
     Who has not beaten for `lease` seconds is taken for dead.
     """
@@ -42,6 +47,7 @@ class Heartbeat:
         self._every = every
         self._lease = lease
         self._patient_until = 0.0
+        self._has_row = False
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -60,6 +66,7 @@ class Heartbeat:
             self._stopping.set()  # a beat under way ends: cancelled, it may lose its connection
             await asyncio.wait([self._task])
             self._task = None
+            self._has_row = False
             await self._unless_away(self._session.sql(FAREWELL, {"id": self.process_id}))
 
     async def beat(self) -> None:
@@ -68,8 +75,10 @@ class Heartbeat:
         values = {"id": self.process_id, "host": socket.gethostname(), "pid": os.getpid()}
         [(now, pause)] = await self._session.sql(BEAT, values)
         heard = datetime.now(UTC)
-        if pause is not None and pause.total_seconds() > self._lease:
+        # A row that is gone was swept away by others, who had waited for several leases.
+        if self._has_row if pause is None else pause.total_seconds() > self._lease:
             self._patient_until = time.monotonic() + self._lease
+        self._has_row = True
         self._clock.set_offset(now - (asked + (heard - asked) / 2))
 
     @property
@@ -78,22 +87,27 @@ class Heartbeat:
         return time.monotonic() < self._patient_until
 
     async def _keep_beating(self) -> None:
-        while not await self._stops_within(self._every):
+        pause = self._every
+        while not await self._stops_within(pause):
+            beaten = False
             try:
-                await self._unless_away(self.beat())
+                beaten = await self._unless_away(self.beat())
             except Exception:
                 # Nobody awaits this task: without a beat the process would lose its runs to others, unseen.
                 log.exception("beat_failed")
+            pause = self._every if beaten else min(self._every, RETRY)
 
     async def _stops_within(self, seconds: float) -> bool:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
         return self._stopping.is_set()
 
-    async def _unless_away(self, statement: Coroutine[Any, Any, object]) -> None:
+    async def _unless_away(self, statement: Coroutine[Any, Any, object]) -> bool:
         try:
             await statement
+            return True
         except Exception as error:
             if as_busy(error) is None:
                 raise
             log.warning("beat_missed", error=str(error))
+            return False

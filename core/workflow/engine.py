@@ -19,12 +19,10 @@ from .journal import RunRow
 from .record import Record
 from .recovery import Recovery
 from .registry import Registry
-from .runner import Answer, Runner
+from .runner import Answer, Runner, UndoUnknown
 
 RECOVERY_PATIENCE = 30.0
 """Seconds that a run which was taken over waits for a database that is away; a later sweep takes it up again."""
-MOST_AT_ONCE = 200
-"""A sweep claims no further batch while this process drives more runs than this."""
 
 log = structlog.get_logger("holdfast.workflow")
 
@@ -39,7 +37,8 @@ class WorkflowEngine:
         self._recovery = Recovery(container, registry, heartbeat)
         self._sweeping: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Answer]] = set()
-        self._turns = asyncio.Semaphore(container.config.database.pool_size)
+        self._claimed: set[asyncio.Task[Answer]] = set()
+        """What the sweep has claimed: no more than there are connections, lest a step waits for one in vain."""
         self._closing = False
 
     def open(self) -> None:
@@ -57,25 +56,50 @@ class WorkflowEngine:
     async def sweep(self) -> int:
         """Claim the runs that nobody drives any more and begin to drive them; returns how many there were."""
         taken = 0
-        orphans = await self._recovery.orphans(self._driven)
-        while claimed := await self._recovery.claim(orphans):
+        await self._recovery.forget_the_dead()
+        while claimed := await self._claim(await self._free_turns()):
             for record, row in claimed:
-                steps = dict(self._registry.steps)
-                runner = Runner(record, patience=RECOVERY_PATIENCE, steps=steps)
-                self._own(asyncio.create_task(self._resume(runner, row), name=runner.awaits))
+                task = self._drive(record, row)
+                self._claimed.add(task)
+                task.add_done_callback(self._claimed.discard)
             taken += len(claimed)
-            orphans = []  # they are driven now
-            await self._until_few_are_left()
         return taken
 
-    async def _resume(self, runner: Runner, row: RunRow) -> Answer:
-        # No more at once than there are connections: a step that waits for one in vain would fail its run.
-        async with self._turns:
-            return await runner.resume(row)
+    async def _claim(self, limit: int) -> list[tuple[Record, RunRow]]:
+        return await self._recovery.claim(await self._recovery.orphans(self._driven), limit)
 
-    async def _until_few_are_left(self) -> None:
-        while len(self._tasks) > MOST_AT_ONCE:
-            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+    async def _free_turns(self) -> int:
+        turns = self._container.config.database.pool_size
+        while len(self._claimed) >= turns:
+            await asyncio.wait(self._claimed, return_when=asyncio.FIRST_COMPLETED)
+        return turns - len(self._claimed)
+
+    async def _take_up(self, run_id: str) -> None:
+        """Drive a run that another one waits for, if it is lost: the sweep may have its hands full of such waiters."""
+        if not self._closing:
+            for record, row in await self._recovery.claim_this(run_id):
+                self._drive(record, row)
+
+    def _drive(self, record: Record, row: RunRow) -> asyncio.Task[Answer]:
+        steps = dict(self._registry.steps)
+        runner = Runner(record, patience=RECOVERY_PATIENCE, steps=steps, take_up=self._take_up)
+        return self._own(asyncio.create_task(self._resume(runner, row), name=row.id))
+
+    async def _resume(self, runner: Runner, row: RunRow) -> Answer:
+        try:
+            answer = await self._resume_or_let_go(runner, row)
+        except Exception as error:
+            self._recovery.avoid(row.id, error)
+            raise
+        self._recovery.driven(row.id)
+        return answer
+
+    async def _resume_or_let_go(self, runner: Runner, row: RunRow) -> Answer:
+        try:
+            return await runner.resume(row)
+        except UndoUnknown as error:
+            await self._recovery.let_go(row, error)
+            return Answer()
 
     def _driven(self) -> set[str]:
         return {task.get_name() for task in self._tasks}
@@ -148,7 +172,7 @@ class WorkflowEngine:
             created_at=self._container.clock.now(),
             owner=self._process_id,
         )
-        return Runner(record, patience=wait.total_seconds())
+        return Runner(record, patience=wait.total_seconds(), take_up=self._take_up)
 
     def _ended(self, task: asyncio.Task[Answer]) -> None:
         self._tasks.discard(task)

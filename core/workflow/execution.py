@@ -7,11 +7,11 @@ with its COMMIT. So k transactional steps cost k commits, and a run of one step 
 from typing import Any
 
 from ..db import Session
-from ..errors import HoldfastError
+from ..errors import HoldfastError, InvalidData
 from .call import Finished
 from .codec import decode, encode, error_data
 from .compensation import Steps
-from .errors import Fenced, UnstorableResult
+from .errors import Fenced, Nondeterministic, Parked, UnstorableResult
 from .frame import Frame
 from .journal import FAILURE_PATH, find_by_id
 from .lane import Lane
@@ -35,7 +35,7 @@ class Execution:
 
         Raises the control-flow exceptions of `errors`.
         """
-        argument = self._record.argument()
+        argument = self._argument()
         frame = Frame(self._record, self._lane, self._record.definition, "")
         try:
             ended = await frame.drive(argument, self._performer)
@@ -44,6 +44,14 @@ class Execution:
             return await self._finish(ended.value)
         finally:
             await self._lane.rollback()
+
+    def _argument(self) -> Any:
+        try:
+            return self._record.argument()
+        except InvalidData as error:
+            if not self._record.stored:
+                raise
+            raise Parked(Nondeterministic(error.detail)) from error
 
     async def _finish(self, value: Any) -> Finished | HoldfastError:
         record, lane = self._record, self._lane

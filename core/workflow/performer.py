@@ -67,7 +67,7 @@ class Performer:
         self._check(stored, entry)
         if stored.error is not None:
             return None, restore_error(stored.error)
-        return decode(bytes(stored.value), step.types[0], f"the result of step {step.id}"), None
+        return _known(stored, step.types[0], f"the result of step {step.id}"), None
 
     def _knows(self, step: AnyStep[..., Any, Any]) -> bool:
         return self._steps.setdefault(step.id, step.origin).origin is step.origin
@@ -103,7 +103,7 @@ class Performer:
             value = call.make(self._record.container.clock)
             stored = self._ended(entry, time.perf_counter(), encode(value, call.name))
         self._check(stored, entry)
-        return decode(bytes(stored.value), call.kind, call.name), None
+        return _known(stored, call.kind, call.name), None
 
     def _ended(self, entry: Entry, started: float, value: bytes) -> Entry:
         """Journal the value of a call that is no step."""
@@ -121,7 +121,7 @@ class Performer:
         if stored is not None:
             with lane.sheltered():
                 await undo_child(self._record, self._steps, stored)
-            value = None if stored.error else decode(bytes(stored.value), definition.types[1], what)
+            value = None if stored.error else _known(stored, definition.types[1], what)
             return value, restore_error(stored.error) if stored.error else None
         ended = await Frame(self._record, lane, definition, f"{path}.").drive(call.argument(), self)
         try:
@@ -160,7 +160,7 @@ class Performer:
         if stored is None:
             stored = self._ended(entry, time.perf_counter(), encode([*call.hook.handlers], call.name))
         self._check(stored, entry)
-        for number, id in enumerate(decode(bytes(stored.value), list[str], call.name), 1):
+        for number, id in enumerate(_known(stored, list[str], call.name), 1):
             handler = call.hook.handlers.get(id)
             if handler is None:
                 raise Parked(Nondeterministic(f"{call.name} at {path} has no handler {id!r} here"))
@@ -168,6 +168,14 @@ class Performer:
             if error is not None:
                 return None, error
         return None, None
+
+
+def _known(stored: Entry, kind: Any, what: str) -> Any:
+    """Return the copy of a journaled value; `Parked` if the code has another type for it by now."""
+    try:
+        return decode(bytes(stored.value), kind, what)
+    except UnstorableResult as error:
+        raise Parked(Nondeterministic(f"at {stored.path}: {error.detail}")) from error
 
 
 def _differs(field: str, path: str, was: str, now: str) -> Nondeterministic:

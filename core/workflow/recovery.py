@@ -2,13 +2,16 @@
 
 A run is lost when the process that owns it has not beaten for a lease, when nobody owns it, or when this process is
 its owner and does not drive it. Each claim raises the epoch, so that what the old owner still writes is refused.
+Who claims a run has its workflow in that very version: another one may not know the steps that are to be undone.
 """
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, LiteralString
 
 import msgspec
+import structlog
 
 from ..container import Container
 from ..db import Session
@@ -19,10 +22,15 @@ from .journal import RunRow
 from .record import Record
 from .registry import Registry
 
-BATCH = 100
+log = structlog.get_logger("holdfast.workflow")
+
+FIRST_PAUSE, LAST_PAUSE = 1.0, 3600.0
+"""Seconds that a run which could not be driven here is left alone here; doubling."""
+LEASES_KEPT = 10
+"""A process that has not beaten for so many leases is forgotten, unless runs still name it."""
 
 # Looked for without a lock, so that a sweep that finds nothing writes nothing.
-_LOST: LiteralString = """
+_LOST_AT_ALL: LiteralString = """
 WITH alive AS (
     SELECT id FROM workflow_process WHERE beat_at > clock_timestamp() - %(lease)s)
 SELECT run.id FROM workflow_run AS run
@@ -30,21 +38,30 @@ WHERE run.status IN ('running', 'compensating')
     AND (run.owner IS NULL OR run.id = ANY(%(orphans)s) OR (
         %(others)s AND run.owner <> %(me)s AND run.owner NOT IN (SELECT id FROM alive)
         AND %(me)s IN (SELECT id FROM alive)))
-    AND ((run.workflow, run.version) IN (SELECT * FROM unnest(%(workflows)s::text[], %(versions)s::integer[]))
-        OR run.status = 'compensating' AND run.workflow = ANY(%(workflows)s))
-ORDER BY run.id LIMIT %(limit)s"""
+    AND (run.workflow, run.version) IN (SELECT * FROM unnest(%(workflows)s::text[], %(versions)s::integer[]))
+    AND run.id <> ALL(%(avoided)s)"""
+_LOST: LiteralString = f"{_LOST_AT_ALL} ORDER BY run.id LIMIT %(limit)s"
+_THIS: LiteralString = f"{_LOST_AT_ALL} AND run.id = %(id)s"
 
-_CLAIM: LiteralString = f"""
-WITH lost AS ({_LOST} FOR UPDATE OF run SKIP LOCKED)
+_CLAIM: LiteralString = """
 UPDATE workflow_run AS run SET epoch = run.epoch + 1, owner = %(me)s
 FROM lost WHERE run.id = lost.id
 RETURNING run.id, run.epoch, run.status, run.input_hash, run.entries::text, run.result::text, run.error::text, run.key,
-    run.workflow, run.version, run.input::text, run.context::text, run.created_at"""  # noqa: S608, put together from constants
+    run.workflow, run.version, run.input::text, run.context::text, run.created_at"""
+_CLAIM_LOST: LiteralString = f"WITH lost AS ({_LOST} FOR UPDATE OF run SKIP LOCKED) {_CLAIM}"
+_CLAIM_THIS: LiteralString = f"WITH lost AS ({_THIS} FOR UPDATE OF run SKIP LOCKED) {_CLAIM}"
 
 _OWN: LiteralString = """
 SELECT id FROM workflow_run WHERE owner = %s AND status IN ('running', 'compensating')"""
 _HAND_OVER: LiteralString = """
 UPDATE workflow_run SET owner = NULL WHERE owner = %s AND status IN ('running', 'compensating')"""
+_LET_GO: LiteralString = """
+UPDATE workflow_run SET owner = NULL
+WHERE id = %s AND epoch = %s AND owner = %s AND status IN ('running', 'compensating')"""
+_FORGET: LiteralString = """
+DELETE FROM workflow_process AS process
+WHERE beat_at < clock_timestamp() - %s AND id <> %s AND NOT EXISTS (
+    SELECT FROM workflow_run WHERE owner = process.id AND status IN ('running', 'compensating'))"""
 
 
 class Recovery:
@@ -55,6 +72,10 @@ class Recovery:
         self._registry = registry
         self._heartbeat = heartbeat
         self._session = Session(container.engine)
+        self._avoided: dict[str, tuple[float, float]] = {}
+        """Until when a run is left alone, and how long that is."""
+        self._left: list[str] = []
+        """Runs that are left to other processes for good."""
 
     async def orphans(self, driven: Callable[[], set[str]]) -> list[str]:
         """Return the runs that name this process although it does not drive them."""
@@ -63,20 +84,62 @@ class Recovery:
         known = driven()
         return [id for (id,) in rows if id not in known]
 
-    async def claim(self, orphans: list[str]) -> list[tuple[Record, RunRow]]:
-        """Return up to a batch of lost runs, which are this process's from now on."""
-        values: dict[str, Any] = {
+    async def claim(self, orphans: list[str], limit: int) -> list[tuple[Record, RunRow]]:
+        """Return up to `limit` lost runs, which are this process's from now on."""
+        values = {**self._values(), "orphans": orphans, "limit": limit}
+        if not await self._session.sql(_LOST, values):
+            return []
+        return self._lost_runs(await self._session.sql(_CLAIM_LOST, values))
+
+    async def claim_this(self, run_id: str) -> list[tuple[Record, RunRow]]:
+        """Return one run, which is this process's from now on, if it is lost."""
+        values: dict[str, Any] = {**self._values(), "orphans": [], "id": run_id}
+        if not await self._session.sql(_THIS, values):
+            return []
+        return self._lost_runs(await self._session.sql(_CLAIM_THIS, values))
+
+    def _values(self) -> dict[str, Any]:
+        now = time.monotonic()
+        return {
             "me": self._heartbeat.process_id,
             "lease": timedelta(seconds=self._container.config.engine.lease_seconds),
-            "orphans": orphans,
             "others": not self._heartbeat.patient,
             "workflows": [id for id, _ in self._registry.definitions],
             "versions": [version for _, version in self._registry.definitions],
-            "limit": BATCH,
+            "avoided": [*self._left, *(id for id, (until, _) in self._avoided.items() if until > now)],
         }
-        if not await self._session.sql(_LOST, values):
-            return []
-        return [self._lost_run(row) for row in await self._session.sql(_CLAIM, values)]
+
+    def _lost_runs(self, rows: list[Tuple]) -> list[tuple[Record, RunRow]]:
+        lost: list[tuple[Record, RunRow]] = []
+        for row in rows:
+            try:
+                lost.append(self._lost_run(row))
+            except Exception as error:  # noqa: BLE001, whatever is wrong with the row
+                # One row that cannot be read must not keep the others from being driven.
+                self.avoid(row[0], error)
+        return lost
+
+    def avoid(self, run_id: str, error: Exception) -> None:
+        """Leave a run alone that could not be driven, twice as long as the last time."""
+        _, last = self._avoided.get(run_id, (0, 0))
+        pause = min(last * 2, LAST_PAUSE) or FIRST_PAUSE
+        self._avoided[run_id] = time.monotonic() + pause, pause
+        log.error("recovery_failed", run_id=run_id, error=repr(error), again_in=pause)
+
+    def driven(self, run_id: str) -> None:
+        """Forget that a run could not be driven."""
+        self._avoided.pop(run_id, None)
+
+    async def let_go(self, row: RunRow, error: Exception) -> None:
+        """Leave a claimed run to others, for good."""
+        await self._session.sql(_LET_GO, (row.id, row.epoch, self._heartbeat.process_id))
+        self._left.append(row.id)
+        log.warning("run_left_to_others", run_id=row.id, error=str(error))
+
+    async def forget_the_dead(self) -> None:
+        """Delete the rows of processes that died long ago and left nothing."""
+        lease = timedelta(seconds=self._container.config.engine.lease_seconds)
+        await self._session.sql(_FORGET, (LEASES_KEPT * lease, self._heartbeat.process_id))
 
     def _lost_run(self, row: Tuple) -> tuple[Record, RunRow]:
         run, (workflow, version, given, context, created_at) = RunRow(*row[:8]), row[8:]

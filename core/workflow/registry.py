@@ -1,8 +1,9 @@
 """What an application has of the engine's: workflows by id and version, steps by id."""
 
 import sys
-from collections.abc import Iterable
-from inspect import getclosurevars
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from types import CellType
 from typing import Any, cast
 
 from ..errors import ConfigurationError
@@ -27,18 +28,18 @@ class Registry:
             self._add_steps(each)
 
     def definition(self, workflow: str, version: int) -> Definition[Any, Any]:
-        """Return a workflow in that version, or in the highest that there is: undoing a run takes any."""
-        versions = [known for id, known in self.definitions if id == workflow]
-        if not versions:
-            raise ConfigurationError(f"there is no workflow {workflow!r}")
-        return self.definitions[workflow, version if version in versions else max(versions)]
+        """Return a workflow in that version; `ConfigurationError` if there is none."""
+        found = self.definitions.get((workflow, version))
+        if found is None:
+            raise ConfigurationError(f"there is no workflow {workflow!r} in version {version}")
+        return found
 
     def _add(self, definition: Definition[Any, Any]) -> None:
         known = self.definitions.setdefault((definition.id, definition.version), definition)
         if known is not definition:
             raise ConfigurationError(f"two workflows have the id {definition.id!r}, version {definition.version}")
         module = sys.modules.get(definition.body.__module__)
-        near = [*(vars(module).values() if module else ()), *getclosurevars(definition.body).nonlocals.values()]
+        near = [*(vars(module).values() if module else ()), *_enclosed(definition.body)]
         for each in near:
             self._add_steps(each)
 
@@ -50,3 +51,11 @@ class Registry:
             origin = cast("AnyStep[..., Any, Any]", each).origin
             if self.steps.setdefault(origin.id, origin) is not origin:
                 raise ConfigurationError(f"two steps have the id {origin.id!r}")
+
+
+def _enclosed(body: Callable[..., object]) -> Iterator[object]:
+    """Yield what a body has in its closure, if it has one; a name that is bound later is not there yet."""
+    cells: tuple[CellType, ...] = getattr(body, "__closure__", None) or ()
+    for cell in cells:
+        with suppress(ValueError):
+            yield cell.cell_contents

@@ -22,7 +22,7 @@ from .errors import (
     WorkflowFailed,
 )
 from .execution import Execution
-from .journal import RunRow, find_by_id, find_by_key
+from .journal import RunRow, find_by_id, find_by_key, undo_path
 from .record import Record
 
 T = TypeVar("T")
@@ -33,6 +33,10 @@ REPLAYS = 5
 """Passes after a commit that failed by connection loss, serialization failure or deadlock; one for anything else."""
 FIRST_POLL, LAST_POLL = 0.05, 1.0
 """Seconds between looks at a row that another execution owns; doubling."""
+
+
+class UndoUnknown(Exception):
+    """A run that was taken over owes undos of steps that this process does not know."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -46,22 +50,43 @@ class Answer(msgspec.Struct, frozen=True):
 class Runner:
     """Brings one run to its end; holds at most one connection, and none while it waits."""
 
-    def __init__(self, record: Record, *, patience: float, steps: Steps | None = None) -> None:
+    def __init__(
+        self,
+        record: Record,
+        *,
+        patience: float,
+        steps: Steps | None = None,
+        take_up: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
         self.awaits = record.run_id
         """The run whose end answers this call: its own, or that of another one with its key."""
         self._record = record
         self._session = Session(record.container.engine)
         self._deadline = asyncio.get_running_loop().time() + patience
         self._steps: Steps = {} if steps is None else steps
+        self._take_up = take_up
+        """Sees to it that a run is driven which this one waits for, if nobody drives it."""
         self._failures = 0
         """How many passes ended with a commit that failed."""
         self._failure: CommitFailed | Fenced | None = None
 
     async def resume(self, row: RunRow) -> Answer:
-        """Take a claimed run from where its journal ends to its own end; see `run`."""
-        await self._patiently(lambda: self._record.adopt(self._session, row))
+        """Take a claimed run from where its journal ends to its own end; see `run`; raises `UndoUnknown` too."""
+        if not await self._patiently(lambda: self._adopt(row)):
+            return Answer()  # the claim is so old that another process has it
+        unknown = _unknown_undos(self._record, self._steps)
+        if unknown:
+            raise UndoUnknown(f"run {row.id} owes undos of steps that are not known here: {', '.join(unknown)}")
         log.info("run_taken_over", run_id=row.id, workflow=self._record.definition.id, epoch=row.epoch)
         return await self.run()
+
+    async def _adopt(self, claimed: RunRow) -> bool:
+        """Take over the run as it stands now; False if the claim does not hold any more."""
+        row = await find_by_id(self._session, claimed.id)
+        if row is None or row.ended or row.epoch != claimed.epoch:
+            return False
+        await self._record.adopt(self._session, row)
+        return True
 
     async def run(self) -> Answer:
         """Return the answer; raises `IdempotencyMismatch`, `RunInProgress`, `Busy`, `OutcomeUnknown`."""
@@ -163,6 +188,8 @@ class Runner:
                 return self._outcome(row)
             if asyncio.get_running_loop().time() + delay > self._deadline:
                 raise RunInProgress(f"run {run_id} has not ended yet", run_id=run_id)
+            if self._take_up is not None:
+                await self._take_up(run_id)
             await asyncio.sleep(delay)
             delay = min(delay * 2, LAST_POLL)
 
@@ -177,3 +204,10 @@ class Runner:
         error = restore_error(msgspec.json.decode(row.error, type=ErrorData))
         error.replayed = replayed
         return Answer(error=error, replayed=replayed)
+
+
+def _unknown_undos(record: Record, steps: Steps) -> list[str]:
+    """Return the steps whose undo is under way in the run, its own or a child's, and not known here."""
+    failures = [entry for entry in record.recorded.values() if entry.kind == "failure"]
+    owed = {undo.step for entry in failures for undo in entry.undos if undo_path(undo.path) not in record.recorded}
+    return sorted(id for id in owed if id not in steps or steps[id].undo is None)

@@ -62,6 +62,7 @@ def test_secrets_never_come_from_the_file(file: Path) -> None:
         ("[database]\nstatement_timeout_seconds = -1", "database.statement_timeout_seconds"),
         ("[http]\nport = 65536", "http.port"),
         ("[http]\nworkers = 0", "http.workers"),
+        ("[engine]\nbeat_seconds = 7", "engine.lease_seconds"),
         ("[shop", "holdfast.toml"),
     ],
 )

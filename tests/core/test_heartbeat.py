@@ -1,5 +1,7 @@
 import asyncio
 
+import psycopg
+
 from core.app import Application
 from core.config import Config, Database, Engine
 from core.db import Session
@@ -67,5 +69,49 @@ async def test_a_heart_that_was_late_is_patient_for_a_lease(core_database_url: s
     async with asyncio.timeout(5):
         while heart.patient:  # noqa: ASYNC110, time itself
             await asyncio.sleep(0.01)
+    await heart.stop()
+    await app.database.dispose()
+
+
+async def test_beats_while_the_steps_have_all_connections(core_database_url: str) -> None:
+    config = Config(database=Database(url=core_database_url, pool_size=1, pool_timeout_seconds=0.2))
+    app = Application(config, modules=[])
+    async with app.running(), app.scope() as scope, scope.transaction():
+        async with asyncio.timeout(5):
+            await app.heartbeat.beat()
+
+
+class MissingHeart(Heartbeat):
+    begun = 0
+    third = asyncio.Event()
+
+    async def beat(self) -> None:
+        self.begun += 1
+        if self.begun == 2:
+            raise psycopg.OperationalError("the server closed the connection unexpectedly")
+        if self.begun == 3:
+            self.third.set()
+        await super().beat()
+
+
+async def test_beats_again_soon_after_a_beat_that_was_missed(core_database_url: str) -> None:
+    app = Application(Config(database=Database(url=core_database_url)), modules=[])
+    heart = MissingHeart(app.database, app.clock, every=2, lease=20)
+    await heart.start()
+    started = asyncio.get_running_loop().time()
+    await asyncio.wait_for(heart.third.wait(), 10)
+    assert asyncio.get_running_loop().time() - started < 3.5
+    await heart.stop()
+    await app.database.dispose()
+
+
+async def test_a_heart_whose_row_was_swept_away_is_patient(core_database_url: str) -> None:
+    app = Application(Config(database=Database(url=core_database_url)), modules=[])
+    heart = Heartbeat(app.database, app.clock, 3600, lease=20)
+    await heart.start()
+    assert not heart.patient
+    await Session(app.database).sql("DELETE FROM workflow_process WHERE id = %s", (heart.process_id,))
+    await heart.beat()
+    assert heart.patient
     await heart.stop()
     await app.database.dispose()

@@ -51,7 +51,7 @@ def test_a_step_with_other_options_is_the_same_step():
     assert Registry([], [take_slot, take_slot.with_options()]).steps == {"take-slot": take_slot}
 
 
-def test_the_highest_version_stands_in_for_one_that_is_gone():
+def test_knows_each_version_of_a_workflow_and_no_other():
     def version(number: int) -> Definition[None, None]:
         @workflow("many", version=number)
         async def many(data: None) -> None: ...
@@ -62,6 +62,18 @@ def test_the_highest_version_stands_in_for_one_that_is_gone():
     registry = Registry([first, third, second])
 
     assert registry.definition("many", 2) is second
-    assert registry.definition("many", 4) is third
-    with pytest.raises(ConfigurationError, match="there is no workflow 'none'"):
-        registry.definition("none", 1)
+    with pytest.raises(ConfigurationError, match="there is no workflow 'many' in version 4"):
+        registry.definition("many", 4)
+
+
+def test_a_name_in_the_closure_that_is_bound_later_does_no_harm():
+    @workflow("use-later", version=1)
+    async def use_later(data: None) -> None:
+        await later()
+
+    registry = Registry([use_later])
+
+    @step("later")
+    async def later(ctx: StepContext) -> None: ...
+
+    assert "later" not in registry.steps
