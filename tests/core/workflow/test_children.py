@@ -1,10 +1,12 @@
 """A workflow called in a workflow: one run, one journal, and undone by itself if it fails."""
 
+import asyncio
+
 import pytest
 
 from core.container import Scope
 from core.errors import InvalidData
-from core.workflow import StepContext, StepFailed, step, workflow
+from core.workflow import StepContext, StepFailed, parallel, step, workflow
 
 from .proxy import Proxy, Spoil
 from .slots import Calls, Names, Slot, SlotForbidden, TakeThenFail, commits, entries, runs, slots, take_slot
@@ -206,3 +208,47 @@ async def test_a_step_that_fails_in_a_child_reaches_the_parent_typed(scope: Scop
 
     assert caught.value.error_type == "UniqueViolation"
     assert await slots(scope) == ["a"]
+
+
+async def test_an_undo_that_a_replay_goes_on_with_ends_although_a_sibling_fails_meanwhile(
+    far: Scope, scope: Scope, proxy: Proxy, calls: Calls
+):
+    undoing = asyncio.Event()
+    sibling_failed = asyncio.Event()
+
+    @step("put")
+    async def put(ctx: StepContext) -> None: ...
+
+    @put.compensate
+    async def take_away(ctx: StepContext, nothing: None) -> None:
+        ctx.resolve(Calls).append("take away")
+        if calls.count("take away") > 1:
+            undoing.set()
+            await sibling_failed.wait()
+            await asyncio.sleep(0.05)
+
+    @step("fail-when-undoing")
+    async def fail_when_undoing(ctx: StepContext) -> None:
+        await undoing.wait()
+        sibling_failed.set()
+        raise SlotForbidden
+
+    @workflow("put-and-fail", version=1)
+    async def put_and_fail(data: None) -> None:
+        await put()
+        raise SlotForbidden
+
+    @workflow("nest-put", version=1)
+    async def nest_put(data: None) -> None:
+        await put_and_fail(None)
+
+    @workflow("nest-beside", version=1)
+    async def nest_beside(data: None) -> None:
+        await parallel(nest_put(None), fail_when_undoing())
+
+    proxy.spoils = [Spoil.PASS, Spoil.PASS, Spoil.CUT_BEFORE]
+    async with asyncio.timeout(10):
+        with pytest.raises(SlotForbidden):
+            await nest_beside.run(far, None)
+
+    assert calls == ["take away", "take away"]
