@@ -1,12 +1,12 @@
 """Connections: a pool whose sessions cannot hang longer than the lease allows."""
 
-import select
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, event, make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy import URL, Connection, Engine, event, make_url
+from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util.concurrency import in_greenlet
 
 from ..config import Config
 from ..errors import ConfigurationError
@@ -47,7 +47,8 @@ def create_engine(config: Config) -> AsyncEngine:
     pool = engine.sync_engine
     _limit_sessions(pool, session_settings(config))
     event.listen(pool, "begin", _begin)
-    event.listen(pool, "checkout", _refuse_dead)
+    event.listen(pool, "do_connect", _refuse_outside_of_greenlets)
+    event.listen(pool, "close", _refuse_outside_of_greenlets)
     return engine
 
 
@@ -73,12 +74,10 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 
 
-def _refuse_dead(connection: Any, _entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
-    """Let the pool replace a connection that the server has closed; an idle one has nothing else to say."""
-    incoming = select.poll()
-    incoming.register(connection.driver_connection.fileno(), select.POLLIN)
-    if incoming.poll(0):
-        raise DisconnectionError("the server has closed the connection")
+def _refuse_outside_of_greenlets(*_: object) -> None:
+    """Tell who takes a connection without a greenlet that one has to be made or replaced, before anything is begun."""
+    if not in_greenlet():
+        raise MissingGreenlet("a connection has to be opened or closed")
 
 
 def session_settings(config: Config) -> dict[str, int]:

@@ -5,12 +5,11 @@ import socket
 from datetime import timedelta
 from typing import LiteralString
 
-from sqlalchemy import NullPool
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..app import Application
-from ..db import Session
-from ..db.engine import database_url
+from ..db import Session, create_engine
+from .application import config_on
 from .processes import is_alive
 
 PATIENCE_SECONDS = 10
@@ -37,9 +36,12 @@ async def move_clock(where: Application | str, by: timedelta) -> None:
         await where.heartbeat.beat()
         await asyncio.wait_for(_all_follow(Session(where.database)), PATIENCE_SECONDS)
         return
-    engine = create_async_engine(database_url(where), poolclass=NullPool)
-    await _move(engine, by)
-    await asyncio.wait_for(_all_follow(Session(engine)), PATIENCE_SECONDS)
+    engine = create_engine(config_on(where))
+    try:
+        await _move(engine, by)
+        await asyncio.wait_for(_all_follow(Session(engine)), PATIENCE_SECONDS)
+    finally:
+        await engine.dispose()
 
 
 async def _move(engine: AsyncEngine, by: timedelta) -> None:

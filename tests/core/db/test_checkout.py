@@ -28,8 +28,8 @@ def pool_of(url: str, size: int = 2, overflow: int = 0) -> AsyncEngine:
 
 
 @pytest.fixture
-async def engine(core_database_url: str) -> AsyncGenerator[AsyncEngine]:
-    """A pool of two connections to a database with one empty table, `leaf (body text)`."""
+async def engine(core_database_url: str, caplog: pytest.LogCaptureFixture) -> AsyncGenerator[AsyncEngine]:
+    """A pool of two connections to a database with one empty table, `leaf (body text)`; it must not complain."""
     engine = pool_of(core_database_url)
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TABLE leaf (body text)"))
@@ -37,6 +37,7 @@ async def engine(core_database_url: str) -> AsyncGenerator[AsyncEngine]:
     async with engine.begin() as connection:
         await connection.execute(text("DROP TABLE leaf"))
     await engine.dispose()
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("sqlalchemy.pool")] == []
 
 
 def checked_out(engine: AsyncEngine) -> int:
@@ -181,6 +182,16 @@ async def test_nobody_notices_that_the_server_closed_idle_connections(
     for _ in range(2):
         await use(engine)
     assert not await fill(engine) & before
+
+
+async def test_a_connection_that_somebody_closed_is_replaced(engine: AsyncEngine) -> None:
+    for _ in range(2):
+        async with engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None
+            await driver.close()
+    await fill(engine)
+    assert checked_out(engine) == 0
 
 
 async def test_a_connection_that_dies_in_use_is_the_only_failure(core_database_url: str, engine: AsyncEngine) -> None:
