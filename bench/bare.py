@@ -65,10 +65,25 @@ async def repeat(
     rows: list[Row] = []
     for in_transaction, group in groupby(statements, lambda statement: statement.in_transaction):
         if in_transaction:
-            async with connection.transaction():
-                rows = await _run(connection, list(group), values) or rows
+            rows = await _transact(connection, list(group), values) or rows
         else:
             rows = await _run(connection, list(group), values) or rows
+    return rows
+
+
+async def _transact(
+    connection: psycopg.AsyncConnection[Row], statements: list[Statement], values: dict[str, Any]
+) -> list[Row]:
+    # What was sent along with BEGIN travels with it here too.
+    opening = [statement for statement in statements if statement.query.lstrip().startswith("SET LOCAL")]
+    script = ";".join(["BEGIN", *(statement.query for statement in opening)])
+    try:
+        await connection.execute(script.encode(), prepare=False)
+        rows = await _run(connection, [each for each in statements if each not in opening], values)
+    except BaseException:
+        await connection.rollback()
+        raise
+    await connection.commit()
     return rows
 
 

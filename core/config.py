@@ -25,7 +25,6 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: str = "Holdfast"
     timezone: str = "UTC"
     hold_seconds: Seconds = 600
-    payment_timeout_seconds: Seconds = 900
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

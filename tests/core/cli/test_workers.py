@@ -6,12 +6,13 @@ from collections.abc import Generator
 import psutil
 import pytest
 
-MAIN = """
+MAIN = r"""
 import os, signal, sys
 from core.cli.workers import Workers
 
 def work():
-    print(os.getpid(), flush=True)
+    # One write: print() may send number and line break apart, and then two workers' lines mix.
+    os.write(1, f"{os.getpid()}\n".encode())
     if sys.argv[1] == "fails":
         raise SystemExit(3)
     signal.pause()
