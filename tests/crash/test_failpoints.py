@@ -7,10 +7,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from .check import check, left
+from .check import check
 from .outside import outside, read
 from .sagas import SAGAS
-from .worker import BEAT_SECONDS, Task, application, start
+from .worker import Task, drain, start
 
 FLUSHES = ("step", "begin", "failure", "undo", "end")
 POINTS = [
@@ -29,10 +29,7 @@ async def test_a_crash_at_any_flush_or_call_is_survived(url: str, tmp_path: Path
         await asyncio.to_thread(worker.join, 60)
         assert worker.exitcode == -signal.SIGKILL, "the failpoint was not hit"
         bury(url)
-        app = application(url, port)
-        async with app.running(), asyncio.timeout(60):
-            while await asyncio.to_thread(left, url):  # noqa: ASYNC110, rows
-                await asyncio.sleep(BEAT_SECONDS)
+        await drain(url, port)
     check(url, read(notes))
 
 

@@ -1,5 +1,6 @@
 """Processes that are killed at any moment lose nothing and do nothing twice."""
 
+import asyncio
 import os
 import random
 import time
@@ -9,10 +10,10 @@ from pathlib import Path
 
 import psycopg
 
-from .check import check, left
+from .check import check
 from .outside import outside, read
 from .sagas import SAGAS
-from .worker import LEASE_SECONDS, Task, start
+from .worker import Task, drain, start
 
 KILLS = 300 if os.environ.get("HOLDFAST_SOAK") else 20
 WORKERS = 3
@@ -43,13 +44,6 @@ def until_busy(connection: "psycopg.Connection", worker: BaseProcess) -> None:
         time.sleep(0.02)
 
 
-def until_nothing_is_left(url: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while left(url):
-        assert time.monotonic() < deadline, f"{left(url)} runs were not taken over"
-        time.sleep(0.1)
-
-
 def test_nothing_is_lost_or_done_twice_however_often_processes_are_killed(url: str, tmp_path: Path):
     notes = tmp_path / "notes"
     found: Counter[str] = Counter()
@@ -71,12 +65,7 @@ def test_nothing_is_lost_or_done_twice_however_often_processes_are_killed(url: s
             worker.terminate()
         for worker in workers:
             worker.join(PATIENCE_SECONDS)
-        survivor = start(Task(url, port))
-        until_busy(connection, survivor)
-        time.sleep(2 * LEASE_SECONDS)
-        survivor.terminate()
-        survivor.join(PATIENCE_SECONDS)
-        until_nothing_is_left(url)
+        asyncio.run(drain(url, port))
         taken = dict(
             connection.execute("SELECT workflow, count(*) FROM workflow_run WHERE epoch > 0 GROUP BY 1").fetchall()
         )

@@ -15,11 +15,13 @@ from core.config import Config, Database, Engine
 from core.errors import HoldfastError
 from core.testing import crash_at
 
+from .check import left
 from .outside import HERE, Outside
 from .sagas import SAGAS, Order
 
 AT_ONCE = 16
 BEAT_SECONDS, LEASE_SECONDS = 0.2, 1.0
+PATIENCE_SECONDS = 90
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -50,6 +52,13 @@ def start(task: Task) -> BaseProcess:
     process = HERE.Process(target=_main, args=(task,), daemon=True)
     process.start()
     return process
+
+
+async def drain(url: str, port: int) -> None:
+    """Be the survivor that brings everything to its end."""
+    async with application(url, port).running(), asyncio.timeout(PATIENCE_SECONDS):
+        while await asyncio.to_thread(left, url):  # noqa: ASYNC110, rows
+            await asyncio.sleep(BEAT_SECONDS)
 
 
 def _main(task: Task) -> None:
