@@ -336,7 +336,7 @@ async def test_a_branch_whose_commit_is_cut_takes_effect_once(far: Scope, scope:
 async def test_a_failed_branch_undoes_the_others_when_the_run_fails(scope: Scope, calls: Calls):
     @step("decline-when-taken", external=True)
     async def decline_when_taken(ctx: StepContext) -> None:
-        while not await slots(ctx.scope):
+        while not await slots(ctx.scope):  # noqa: ASYNC110, rows
             await asyncio.sleep(0.01)
         raise CardDeclined
 
