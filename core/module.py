@@ -59,6 +59,17 @@ class Entity(EntityTable[S], Generic[S, C, U]):
         """Return generated reads only, to be an attribute of a `Service`."""
         return Reader(self)
 
+    def many(self) -> "Many":
+        """Say in `define_link` that one record of the other side has many of these."""
+        return Many(self)
+
+
+class Many:
+    """A side of a link of which the other side has many."""
+
+    def __init__(self, entity: Entity[Any, Any, Any]) -> None:
+        self.entity = entity
+
 
 class Service:
     """Base of a module's service: holds the rules, never commits."""

@@ -3,7 +3,7 @@
 from .engine import create_engine
 from .failure import as_busy, connection_lost, driver_error, is_transient, sqlstate
 from .session import Session, Transaction
-from .table import EntityColumns, TableBase, module_metadata
+from .table import EntityColumns, TableBase, module_metadata, one_of
 from .types import UtcDateTime
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "driver_error",
     "is_transient",
     "module_metadata",
+    "one_of",
     "sqlstate",
 ]

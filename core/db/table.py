@@ -1,9 +1,10 @@
 """Tables: the base class of a module's tables and the columns that every entity has."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import MetaData, Text
+from sqlalchemy import CheckConstraint, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -33,6 +34,12 @@ class TableBase(DeclarativeBase):
 def module_metadata() -> MetaData:
     """Return an empty `MetaData` with the project's naming convention; one per module, so no key crosses modules."""
     return MetaData(naming_convention=NAMING)
+
+
+def one_of(column: str, enum: type[StrEnum]) -> CheckConstraint:
+    """Let a text column hold the values of an enum only."""
+    values = ", ".join(f"'{member.value}'" for member in enum)
+    return CheckConstraint(f"{column} IN ({values})", name=column)
 
 
 class EntityColumns:

@@ -1,22 +1,12 @@
 """What must hold in the tables at every moment, checked over all rows by `holdfast doctor --integrity`."""
 
-from datetime import timedelta
 from typing import LiteralString
 
-from core.container import Scope
+from core.integrity import query_check
 from core.module import Check
 
-MOST = 100
-"""Violations told per check."""
-TOLERANCE = timedelta(seconds=1)
-"""A hold about to expire may be taken over between the look at the clock and the look at the tables."""
-
-# Whole tables are read, which takes longer than anything else may; materialized, since a LIMIT over an ordered index
-# makes the planner hope for an early end, and there is none where all is well.
-UNHURRIED: LiteralString = """
-SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')
-UNION ALL SELECT set_config('work_mem', '64MB', true)"""
-
+# Materialized, since a LIMIT over an ordered index makes the planner hope for an early end, and there is none where
+# all is well.
 OVERLAPS: LiteralString = """
 WITH live AS MATERIALIZED (
     SELECT id, start_at, max(claimed_until) OVER (
@@ -59,21 +49,11 @@ WITH found AS MATERIALIZED (
 SELECT id, unequal FROM found ORDER BY id LIMIT %(most)s"""
 
 
-def _check(query: LiteralString, sentence: str) -> Check:
-    async def check(scope: Scope) -> list[str]:
-        async with scope.transaction() as transaction:
-            await transaction.sql(UNHURRIED)
-            rows = await transaction.sql(query, {"at": scope.clock.now() + TOLERANCE, "most": MOST})
-        return [sentence.format(id, detail) for id, detail in rows]
-
-    return check
-
-
 CHECKS: dict[str, Check] = {
-    "no two live bookings overlap": _check(OVERLAPS, "booking {} starts before {}, when another one ends"),
-    "every live booking owns exactly its claims": _check(
+    "no two live bookings overlap": query_check(OVERLAPS, "booking {} starts before {}, when another one ends"),
+    "every live booking owns exactly its claims": query_check(
         INCOMPLETE, "booking {} is live and owns {} claims, not its own"
     ),
-    "every unexpired claim belongs to a live booking": _check(STRAY, "booking {} is not live and owns {} claims"),
-    "claims expire with their hold": _check(UNEQUAL, "booking {} has {} claims that expire at another time"),
+    "every unexpired claim belongs to a live booking": query_check(STRAY, "booking {} is not live and owns {} claims"),
+    "claims expire with their hold": query_check(UNEQUAL, "booking {} has {} claims that expire at another time"),
 }

@@ -1,16 +1,14 @@
-"""Repositories that check each row as a whole before it is written, and guard deletions."""
+"""Repositories of what can be booked: each row is checked as a whole, and deletions are guarded."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, LiteralString, Self, TypeVar
+from collections.abc import Sequence
+from typing import ClassVar, LiteralString, Self, TypeVar
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import select
 
 from core.db import Transaction
-from core.entity import EntityTable
 from core.module import Service as ModuleService
-from core.repository import Repository
+from core.repository import CheckedRepository
 from core.repository.reader import Host
 
 from .errors import HasBookings
@@ -32,42 +30,6 @@ from .working_time import check_rule
 S = TypeVar("S", bound=msgspec.Struct)
 C = TypeVar("C", bound=msgspec.Struct)
 U = TypeVar("U", bound=msgspec.Struct)
-
-
-class CheckedRepository(Repository[S, C, U]):
-    """Checks a new row, and a changed one as it would then stand."""
-
-    def __init__(
-        self, entity: EntityTable[S], create: type[C], update: type[U], check: Callable[[S | C], None]
-    ) -> None:
-        super().__init__(entity, create, update)
-        self._check = check
-
-    async def create(self, data: Sequence[C]) -> list[S]:
-        """Insert rows; raise `InvalidData` for one that makes no sense."""
-        for one in data:
-            self._check(self._typed(one))
-        return await super().create(data)
-
-    async def update(self, data: Sequence[U]) -> list[S]:
-        """Change rows; raise `InvalidData` for one that would no longer make sense."""
-        changes = {change["id"]: change for change in map(msgspec.structs.asdict, map(self._typed, data))}
-        for row in await self._locked(sorted(changes)):
-            given = {name: value for name, value in changes[row["id"]].items() if value is not UNSET}
-            self._check(msgspec.convert({**row, **given}, self.entity.struct))
-        return await super().update(data)
-
-    def _typed(self, one: U | C) -> Any:
-        """Return the Struct with its values converted, since building a Struct converts nothing."""
-        return msgspec.convert(self._values(one), type(one))
-
-    async def _locked(self, ids: list[str]) -> list[dict[str, Any]]:
-        """Lock rows in order, so that nobody changes the rest of a row that is being checked."""
-        columns = [self.entity.table.c[name] for name in self.fields]
-        wanted = select(*columns).where(self.entity.table.c.id.in_(ids)).order_by(self.entity.table.c.id)
-        transaction = self.session.writable(f"{self.entity.name}.update")
-        rows = await transaction.execute(wanted.with_for_update(key_share=True))
-        return [dict(zip(self.fields, row, strict=True)) for row in rows]
 
 
 class RuleRepository(CheckedRepository[AvailabilityRule, CreateAvailabilityRule, UpdateAvailabilityRule]):

@@ -1,9 +1,5 @@
 """What the tables of this module share."""
 
-from enum import StrEnum
-
-from sqlalchemy import CheckConstraint
-
 from core.db import TableBase, module_metadata
 
 
@@ -12,9 +8,3 @@ class Base(TableBase):
 
     __abstract__ = True
     metadata = module_metadata()
-
-
-def one_of(column: str, enum: type[StrEnum]) -> CheckConstraint:
-    """Let a text column hold the values of an enum only."""
-    values = ", ".join(f"'{member.value}'" for member in enum)
-    return CheckConstraint(f"{column} IN ({values})", name=column)

@@ -5,10 +5,10 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db import EntityColumns
+from core.db import EntityColumns, one_of
 
 from ..types import BookingStatus, PaymentMode
-from .base import Base, one_of
+from .base import Base
 
 
 class BookingTable(EntityColumns, Base):

@@ -4,10 +4,10 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db import EntityColumns
+from core.db import EntityColumns, one_of
 
 from ..types import DepositType
-from .base import Base, one_of
+from .base import Base
 
 
 class ServiceTable(EntityColumns, Base):

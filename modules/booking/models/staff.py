@@ -5,10 +5,10 @@ from datetime import date
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db import EntityColumns
+from core.db import EntityColumns, one_of
 
 from ..types import RuleType
-from .base import Base, one_of
+from .base import Base
 
 
 class StaffTable(EntityColumns, Base):
