@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from ..repository.filters import Clause
-from .filters import All, Complement, Either, Part, Condition, Through, binds_in
+from .filters import All, Complement, Condition, Either, Part, Through, binds_in
 from .order import Term
 from .registry import Registry
 from .render import as_json
