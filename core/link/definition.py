@@ -1,6 +1,7 @@
 """Links: which records of two modules belong together, as a table of pairs between them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -41,10 +42,16 @@ class Link:
         self.left = left
         self.right = right
         self.table = table
-        self.name = table.name.removeprefix("link_")
+        self.name = str(table.name).removeprefix("link_")
         self.extra = {name: Field(name, table.c[name], _python_type(table.c[name])) for name in extra}
         """The extra columns by name."""
+        self.fields = self.extra | {name: Field(name, table.c[name], kind) for name, kind in self._fixed()}
+        """All columns by name, as filters take them."""
         self.checks = dict(checks)
+
+    def _fixed(self) -> list[tuple[str, type[Any]]]:
+        times = [(name, datetime) for name in ("created_at", "updated_at", "deleted_at")]
+        return [(self.left.column, str), (self.right.column, str), *times]
 
     @property
     def sides(self) -> tuple[LinkSide, LinkSide]:
@@ -66,8 +73,8 @@ def define_link(
     """Relate two entities: `booking_customer = define_link(BOOKING.many(), CUSTOMER)`, many bookings per customer.
 
     `delete_cascade=[ORDER]` lets `Links.delete(BOOKING, ...)` take their orders along. `left_name` and `right_name` are
-    what the sides are called in a graph, by default the entity's name, with an s where there are many. `checks` are run by
-    `doctor --integrity`. An extra column is nullable or has a `server_default`.
+    what the sides are called in a graph, by default the entity's name, with an s where there are many. `checks` are
+    run by `doctor --integrity`. An extra column is nullable or has a `server_default`.
     """
     one, other = _entity(left), _entity(right)
     if one is other:
