@@ -40,7 +40,7 @@ from api.deps import Container
 from api.openapi import refusals
 from api.views import StaffView
 from core.errors import NotFound
-from modules.booking import BookingService
+from modules.booking import STAFF
 import msgspec
 class OneStaff(msgspec.Struct):
     staff: StaffView
