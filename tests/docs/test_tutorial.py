@@ -49,7 +49,7 @@ class Terminal:
         self.packages = packages
         self.environ = {
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(packages),
+            "PYTHONPATH": f"{packages}{os.pathsep}{ROOT}",
             "DATABASE_URL": database_url,
             "HOME": str(folder),
         }
