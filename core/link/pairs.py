@@ -69,8 +69,8 @@ def refuse_second_partners(link: Link, pairs: Sequence[Pair]) -> None:
 
 
 def as_pair(link: Link, row: Row[Any]) -> LinkedPair:
-    """Return a row of the link's table."""
-    values = row._mapping  # pyright: ignore[reportPrivateUsage], public in SQLAlchemy's documentation
+    """Return a row of all columns of the link's table."""
+    values: dict[str, Any] = dict(zip(link.table.c.keys(), row, strict=True))
     return LinkedPair(
         left_id=values[link.left.column],
         right_id=values[link.right.column],

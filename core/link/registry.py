@@ -27,8 +27,9 @@ class LinkRegistry:
     def __init__(self, links: Sequence[Link], modules: Iterable[Module[Any]]) -> None:
         self.links = {link.name: link for link in links}
         self._owners = {entity: module for module in modules for entity in module.entities.values()}
-        if len(self.links) < len(links):
-            raise ConfigurationError("two links have the same name: give one of them a `table=`")
+        for link in links:
+            if self.links[link.name] is not link:
+                raise ConfigurationError(f"two links are called {link.name}: give one of them a `table=`")
         for side in (side for link in links for side in link.sides):
             self._check(side)
 
