@@ -49,6 +49,15 @@ import msgspec
 class OneStaff(msgspec.Struct):
     staff: StaffView
 """,
+    "links": """
+from modules.booking import SERVICE, BookingService, CreateService
+from modules.product import CreateProduct, ProductService, ProductStatus
+async with scope.transaction():
+    [haircut] = await scope.resolve(BookingService).services.create([CreateService(name="Haircut", price=2500)])
+    [product] = await scope.resolve(ProductService).products.create(
+        [CreateProduct(title="Haircut", status=ProductStatus.PUBLISHED)]
+    )
+""",
     "tests": """
 from datetime import timedelta
 from core import Application
