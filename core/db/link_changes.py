@@ -59,10 +59,10 @@ def definition_of(table: Table[Any]) -> LinkDefinition:
 def losses(name: str, stored: LinkDefinition, table: Table[Any] | None) -> list[Change]:
     """Return the changes that lose data, or may: those that have to be allowed."""
     if table is None:
-        return [Change(action="drop", what=name, apply=lambda op: op.drop_table(name), vital=False)]
+        return [Change(action="drop", what=name, apply=lambda op: op.drop_table(name, if_exists=True), vital=False)]
     wanted = definition_of(table)
     if wanted.references != stored.references:
-        return [Change(action="replace", what=name, apply=lambda op: op.drop_table(name))]
+        return [Change(action="replace", what=name, apply=lambda op: op.drop_table(name, if_exists=True))]
     return [
         _drop(name, column) if column not in wanted.columns else _alter(table.c[column])
         for column, described in stored.columns.items()

@@ -5,7 +5,18 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import JSON, Column, ForeignKey, Index, LargeBinary, PrimaryKeyConstraint, Table, Text, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    Column,
+    Enum,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    TypeDecorator,
+)
 
 from ..db import UtcDateTime, module_metadata
 from ..errors import ConfigurationError
@@ -15,7 +26,7 @@ from ..repository.fields import Field
 AnyEntity = Entity[Any, Any, Any]
 Side = AnyEntity | Many
 
-LONGEST_NAME = 63 - len("UQ__")
+LONGEST_NAME = 63 - len("IDX__")
 """PostgreSQL cuts longer names; an index is named for its table and its column."""
 
 
@@ -136,8 +147,8 @@ def _check_extra(table: str, column: Column[Any]) -> None:
         raise ConfigurationError(f"{table}.{column.name}: an extra column has no key and no index of its own")
     if not column.nullable and column.server_default is None:
         raise ConfigurationError(f"{table}.{column.name}: make it nullable or give it a server_default")
-    if isinstance(column.type, LargeBinary):
-        raise ConfigurationError(f"{table}.{column.name}: a link holds no binary data")
+    if isinstance(column.type, LargeBinary | Enum):
+        raise ConfigurationError(f"{table}.{column.name}: a link holds no binary data, and an enum as text")
 
 
 def _python_type(column: Column[Any]) -> Any:

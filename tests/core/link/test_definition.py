@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Text
+from sqlalchemy import Column, Enum, ForeignKey, Integer, LargeBinary, Text
 
 from core.app import Application
 from core.errors import ConfigurationError
@@ -89,6 +89,7 @@ def test_many_keeps_the_entity():
         (lambda: extra(Column("note", Text, ForeignKey(StampTable.id))), "no key and no index"),
         (lambda: extra(Column("stars", Integer, nullable=False)), "make it nullable or give it a server_default"),
         (lambda: extra(Column("note", LargeBinary)), "no binary data"),
+        (lambda: extra(Column("note", Enum("a", "b"))), "an enum as text"),
     ],
 )
 def test_what_cannot_be_linked_stops_the_start(define: Callable[[], Link], complaint: str):

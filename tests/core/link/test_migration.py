@@ -130,6 +130,16 @@ def test_k7_a_link_that_is_gone_is_listed_and_dropped_only_when_allowed(url: str
     assert run(url, "SELECT * FROM link_definition") == []
 
 
+def test_a_table_that_somebody_dropped_by_hand_is_forgotten_when_allowed(url: str):
+    migrations(url, define_link(BOOK, AUTHOR)).upgrade()
+    run(url, "DROP TABLE link_book_author")
+    wanted = migrations(url)
+
+    wanted.upgrade(allow_destructive=True)
+
+    assert wanted.obsolete() == []
+
+
 def test_an_extra_column_that_is_gone_is_listed_and_dropped_only_when_allowed(url: str):
     migrations(url, define_link(BOOK, AUTHOR, extra_columns=[Column("note", Text)])).upgrade()
     told: list[str] = []
