@@ -52,20 +52,11 @@ def with_extra(pairs: Pairs) -> Mapping[Pair, Extra]:
 
 
 def checked(link: Link, pairs: Pairs) -> dict[Pair, dict[str, Any]]:
-    """Return the pairs, each once, with their extra columns; raise `InvalidData` or `LinkTaken` for what cannot be."""
+    """Return the pairs, each once, with their extra columns; raise `InvalidData` for what cannot be."""
     made = {_ids(link, pair): _extra(link, extra) for pair, extra in with_extra(pairs).items()}
     if len({frozenset(extra) for extra in made.values()}) > 1:
         raise InvalidData(f"{link.name}: all pairs of one call give the same extra columns")
     return made
-
-
-def refuse_second_partners(link: Link, pairs: Sequence[Pair]) -> None:
-    """Raise `LinkTaken` if the pairs themselves give a side that takes one partner two of them."""
-    for index, other in enumerate((link.right, link.left)):
-        partners: dict[str, Pair] = {}
-        for pair in () if other.many else pairs:
-            if partners.setdefault(pair[index], pair) != pair:
-                raise _taken(link, index, pair)
 
 
 def as_pair(link: Link, row: Row[Any]) -> LinkedPair:

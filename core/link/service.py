@@ -9,7 +9,7 @@ from ..errors import InvalidData
 from ..repository import Filters
 from .cascade import CascadingDeletion
 from .definition import AnyEntity, Link
-from .pairs import LinkedPair, Pair, Pairs, as_link_errors, as_pair, checked, refuse_second_partners
+from .pairs import LinkedPair, Pair, Pairs, as_link_errors, as_pair, checked
 from .registry import LinkRegistry
 from .statements import creation, dismissal, listing, locking, removal, reversal
 
@@ -45,7 +45,6 @@ class Links:
         rows = checked(link, pairs)
         if not rows:
             return []
-        refuse_second_partners(link, list(rows))
         with as_link_errors(link, list(rows)):
             made = (await transaction.execute(creation(link, rows, self._scope.clock.now()))).all()
         return _in_order(rows, [as_pair(link, row) for row in made])
