@@ -15,7 +15,7 @@ import pytest
 
 from core.config import Config
 
-from .test_code_blocks import BLOCK, FILE, ROOT, TUTORIAL
+from .test_code_blocks import BLOCK, FILE, ROOT, TUTORIAL, blocks
 
 BIN = Path(sys.executable).parent
 PACKAGES = ("core", "modules", "workflows", "links", "api", "jobs")
@@ -73,6 +73,13 @@ class Terminal:
         return result.stdout
 
 
+def test_every_command_of_the_page_is_performed() -> None:
+    performed = [
+        body for title in ("In the project", "As a plugin") for language, body in part(title) if language == "sh"
+    ]
+    assert blocks(TUTORIAL, "sh") == performed
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the project without reviews."""
@@ -85,17 +92,18 @@ def project(tmp_path: Path) -> Path:
 
 def test_a_module_and_a_link_are_added_to_the_project(project: Path, empty_database_url: str) -> None:
     written = files("In the project")
-    listed = written.pop(Path("holdfast.toml"))
+    line = written.pop(Path("holdfast.toml"))
     settings = (project / "holdfast.toml").read_text()
-    assert set(tomllib.loads(listed)["modules"]) == {*tomllib.loads(settings)["modules"], "modules.review"}
+    assert set(tomllib.loads(line)["modules"]) == {*tomllib.loads(settings)["modules"], "modules.review"}
     write(project, written)
-    (project / "holdfast.toml").write_text(re.sub(r"^modules = .*$", listed.strip(), settings, flags=re.MULTILINE))
+    (project / "holdfast.toml").write_text(re.sub(r"^modules = .*$", line.strip(), settings, flags=re.MULTILINE))
 
     terminal = Terminal(project, project, empty_database_url)
-    migrated, reviewed = terminal.perform("In the project")
+    migrated, reviewed, listed = terminal.perform("In the project")
 
     assert "review_0001" in migrated
     assert ast.literal_eval(reviewed) == FOUND
+    assert "booking_review review.booking booking.review link_booking_review 1" in " ".join(listed.split())
     terminal.run("holdfast", "migrate", "--check")
     terminal.run("lint-imports", "--no-cache")
     terminal.run("ruff", "check", "--no-cache", *map(str, written))
