@@ -17,7 +17,7 @@ from .db import create_engine
 from .errors import ConfigurationError
 from .heartbeat import Heartbeat
 from .module import Act, Module
-from .workflow import Hook, Workflow, WorkflowEngine
+from .workflow import Hook, Runs, Workflow, WorkflowEngine, background
 from .workflow.registry import Registry
 from .workflow.step import AnyStep
 
@@ -44,8 +44,10 @@ class Application:
         # A connection of its own: while the steps wait for theirs, the process still lives.
         self._pulse = create_engine(replace(config, database=replace(config.database, pool_size=1, pool_overflow=0)))
         self.heartbeat = Heartbeat(self._pulse, self.clock, clockwork.beat_seconds, clockwork.lease_seconds)
-        self.workflows = WorkflowEngine(self.container, Registry(workflows, steps), self.heartbeat)
+        registry = Registry(workflows, [*steps, *background.STEPS])
+        self.workflows = WorkflowEngine(self.container, registry, self.heartbeat)
         self.container.register(WorkflowEngine, lambda _scope: self.workflows)
+        self.container.register(Runs, Runs)
         for module in modules:
             self.container.register(module.service, module.service)
 
