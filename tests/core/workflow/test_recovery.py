@@ -234,7 +234,7 @@ async def test_a_run_without_code_here_is_left_alone(first: Application, url: st
         await until_ended(scope, "done")
 
 
-async def test_a_compensating_run_is_undone_by_any_version_that_knows_the_steps(
+async def test_a_compensating_run_is_undone_by_any_version(
     first: Application, url: str, calls: Calls
 ):
     @workflow("fail-and-stick", version=2)

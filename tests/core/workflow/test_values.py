@@ -221,7 +221,7 @@ async def test_any_other_error_comes_back_as_step_failed(scope: Scope):
     with pytest.raises(StepFailed, match="step refuse failed: KeyError: 'nope'") as caught:
         await fail_once.run(scope, None)
 
-    assert (caught.value.step, caught.value.error_type) == ("fail", "KeyError")
+    assert (caught.value.step, caught.value.error_type) == ("refuse", "KeyError")
 
 
 async def test_an_error_whose_text_cannot_be_stored_keeps_its_class(scope: Scope):

@@ -201,7 +201,7 @@ async def test_a_body_starts_another_run_and_tells_it_something(app: Application
 
     id = await delegate.run(scope, None)
     async with asyncio.timeout(10):
-        while (await scope.resolve(Runs).retrieve(id)).status != "done":
+        while (await scope.resolve(Runs).retrieve(id)).status != "done":  # noqa: ASYNC110, a row
             await asyncio.sleep(0.01)
     assert await slots(scope) == ["a", "b"]
 
