@@ -1,6 +1,5 @@
 """What answers hold: the records of the modules as storefronts see them."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -8,7 +7,7 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET, Struct, UnsetType
 
 from core.errors import InvalidData
-from modules.booking import Booking, BookingStatus, DepositType, PaymentMode, Service, Staff
+from modules.booking import Booking, BookingStatus, DepositType, PaymentMode
 
 Metadata = dict[str, Any]
 
@@ -32,11 +31,6 @@ class ServiceView(Struct, frozen=True, kw_only=True):
     updated_at: datetime | UnsetType = UNSET
     deleted_at: datetime | None | UnsetType = UNSET
 
-    @classmethod
-    def of(cls, service: Service, names: Sequence[str]) -> Self:
-        """Show these fields."""
-        return cls(**{name: getattr(service, name) for name in names})
-
 
 class StaffView(Struct, frozen=True, kw_only=True):
     """A person who renders services. Has the fields asked for."""
@@ -46,11 +40,6 @@ class StaffView(Struct, frozen=True, kw_only=True):
     bio: str | None | UnsetType = UNSET
     avatar_url: str | None | UnsetType = UNSET
     timezone: str | UnsetType = UNSET
-
-    @classmethod
-    def of(cls, staff: Staff, names: Sequence[str]) -> Self:
-        """Show these fields."""
-        return cls(**{name: getattr(staff, name) for name in names})
 
 
 class Named(Struct, frozen=True, kw_only=True):

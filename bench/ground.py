@@ -39,7 +39,8 @@ class Ground:
     @contextmanager
     def database(self) -> Generator[TemporaryDatabase]:
         """A migrated database without rows, until the block ends."""
-        database = self._server.create(branches(self.application("postgresql:///").modules.values()))
+        shop = self.application("postgresql:///")
+        database = self._server.create(branches(shop.modules.values()), shop.link_tables)
         try:
             yield database
         finally:

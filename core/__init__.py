@@ -13,6 +13,7 @@ from .entity import belongs_to, has_many
 # Errors
 from .errors import ConfigurationError, Forbidden, HoldfastError, InvalidData, NotFound
 from .ids import new_id
+from .link import Link, Links, define_link
 from .module import Entity, Module, Service
 from .repository import Reader, Repository
 
@@ -30,6 +31,8 @@ __all__ = [
     "Forbidden",
     "HoldfastError",
     "InvalidData",
+    "Link",
+    "Links",
     "Module",
     "NotFound",
     "PermanentFailure",
@@ -44,6 +47,7 @@ __all__ = [
     "Transaction",
     "UtcDateTime",
     "belongs_to",
+    "define_link",
     "has_many",
     "module_metadata",
     "new_id",

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from msgspec.structs import replace
+from sqlalchemy import Table
 
 from .clock import Clock
 from .config import Config
@@ -16,7 +17,9 @@ from .container import Container, Scope
 from .db import create_engine
 from .errors import ConfigurationError
 from .heartbeat import Heartbeat
+from .link import Link, LinkRegistry, Links, create_links, dismiss_links
 from .module import Act, Module
+from .query import Graphs, Query
 from .workflow import Hook, Runs, Workflow, WorkflowEngine, background
 from .workflow.registry import Registry
 from .workflow.step import AnyStep
@@ -25,18 +28,21 @@ PLUGINS = "holdfast.plugins"
 
 
 class Application:
-    """Modules and workflows on one database; `async with app:` opens it, `app.scope()` is a unit of work."""
+    """Modules, links and workflows on one database; `async with app:` opens it, `app.scope()` is a unit of work."""
 
     def __init__(
         self,
         config: Config,
         *,
         modules: Sequence[Module[Any]],
+        links: Sequence[Link] = (),
         workflows: Sequence[Workflow[Any, Any]] = (),
         steps: Sequence[AnyStep[..., Any, Any] | Hook[Any]] = (),
     ) -> None:
         self.config = config
         self.modules = _by_name(modules)
+        linked = LinkRegistry(links, modules)
+        self.links = linked.links
         self.clock = Clock()
         self.database = create_engine(config)
         self.container = Container(config, self.database, self.clock)
@@ -44,23 +50,34 @@ class Application:
         # A connection of its own: while the steps wait for theirs, the process still lives.
         self._pulse = create_engine(replace(config, database=replace(config.database, pool_size=1, pool_overflow=0)))
         self.heartbeat = Heartbeat(self._pulse, self.clock, clockwork.beat_seconds, clockwork.lease_seconds)
-        registry = Registry(workflows, [*steps, *background.STEPS])
+        registry = Registry(workflows, [*background.STEPS, create_links, dismiss_links, *steps])
         self.workflows = WorkflowEngine(self.container, registry, self.heartbeat)
         self.container.register(WorkflowEngine, lambda _scope: self.workflows)
         self.container.register(Runs, Runs)
+        self.container.register(Links, lambda scope: Links(scope, linked))
         for module in modules:
             self.container.register(module.service, module.service)
+        graphs = Graphs((entity for module in modules for entity in module.entities.values()), links)
+        self.container.register(Query, lambda scope: Query(scope.session, graphs))
 
     @classmethod
     def load(cls, config: Config) -> "Application":
-        """Import what the configuration lists and what stands in `workflows/`; raises `ConfigurationError`."""
+        """Import what the configuration lists and what stands in `links/` and `workflows/`.
+
+        A link of a module that is not listed is left out. Raises `ConfigurationError`.
+        """
         plugins = [*_plugins(config.plugins)]
         modules = [_module(name) for name in config.modules]
         modules += [module for plugin in plugins for module in _members(plugin, Module)]
         packages = [importlib.import_module("workflows"), *plugins]
         workflows = [found for package in packages for found in _members(package, Workflow)]
         steps = [found for package in packages for kind in (AnyStep, Hook) for found in _members(package, kind)]
-        return cls(config, modules=modules, workflows=workflows, steps=steps)
+        return cls(config, modules=modules, links=_links(plugins, modules), workflows=workflows, steps=steps)
+
+    @property
+    def link_tables(self) -> Sequence[Table[Any]]:
+        """The tables of the links, to be migrated after those of the modules."""
+        return [link.table for link in self.links.values()]
 
     def scope(self, *, context: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[Scope]:
         """Open a scope: `async with app.scope() as scope:`."""
@@ -128,6 +145,13 @@ def _plugins(names: Sequence[str]) -> Iterator[ModuleType]:
         if name not in installed:
             raise ConfigurationError(f"plugin {name!r} is not installed; installed are {sorted(installed)}")
         yield installed[name].load()
+
+
+def _links(plugins: Sequence[ModuleType], modules: Sequence[Module[Any]]) -> list[Link]:
+    entities = {entity for module in modules for entity in module.entities.values()}
+    packages = [importlib.import_module("links"), *plugins]
+    found: list[Link] = [link for package in packages for link in _members(package, Link)]
+    return [link for link in found if all(side.entity in entities for side in link.sides)]
 
 
 def _members(package: ModuleType, kind: type[Any]) -> list[Any]:

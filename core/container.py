@@ -10,6 +10,7 @@ from .clock import Clock
 from .config import Config
 from .db import Session, Transaction
 from .errors import ConfigurationError
+from .query import Query
 
 T = TypeVar("T")
 Factory = Callable[["Scope"], Any]
@@ -95,6 +96,11 @@ class Scope:
             return key
         self._runs += 1
         return f"{self.key_prefix}/{self._runs}" if key is None else f"{self.key_prefix}/key:{key}"
+
+    @property
+    def query(self) -> Query:
+        """Graph queries over all modules and links."""
+        return self.resolve(Query)
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction that commits at the end of the block, or join the open one."""

@@ -1,11 +1,14 @@
 """What every module's migrations must keep to."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
+from sqlalchemy import Table
 
 from core.db.branch import CORE, Branch, branches
 from core.db.migrate import Migrations
@@ -78,13 +81,17 @@ def test_a_migration_that_names_a_table_of_another_module_is_found(tmp_path: Pat
     assert foreign_tables(toys, [*branches([]), toys]) == {"workflow_run"}
 
 
-def test_the_tables_are_what_the_models_say(database_url: str, shop_branches: list[Branch]):
-    assert Migrations(database_url, shop_branches).differences() == []
+def test_the_tables_are_what_the_models_say(
+    database_url: str, shop_branches: list[Branch], shop_links: Sequence[Table[Any]]
+):
+    assert Migrations(database_url, shop_branches, links=shop_links).differences() == []
 
 
-def test_every_module_can_be_taken_away_and_brought_back(database_server: DatabaseServer, shop_branches: list[Branch]):
-    database = database_server.create(shop_branches)
-    migrations = Migrations(database.url, shop_branches)
+def test_every_module_can_be_taken_away_and_brought_back(
+    database_server: DatabaseServer, shop_branches: list[Branch], shop_links: Sequence[Table[Any]]
+):
+    database = database_server.create(shop_branches, shop_links)
+    migrations = Migrations(database.url, shop_branches, links=shop_links)
     before = relations(database.url)
 
     for branch in reversed(shop_branches):

@@ -6,7 +6,7 @@ from litestar import get
 from msgspec import Struct
 
 from core.errors import Busy
-from modules.booking import BookingService
+from modules.booking import SERVICE
 
 from ..deps import Container
 from ..fields import chosen, fields_of
@@ -31,6 +31,11 @@ class Services(Struct, frozen=True, kw_only=True):
 )
 async def list_services(container: Container, fields: Fields = None) -> Services:
     """List the active services by name, all at once."""
-    names = chosen(fields, ServiceView)
-    found = await container.resolve(BookingService).services.list({"is_active": True}, order={"name": "asc"})
-    return Services(services=[ServiceView.of(service, names) for service in found])
+    found = await container.query.graph(
+        SERVICE,
+        select=ServiceView,
+        fields=chosen(fields, ServiceView),
+        filters={"is_active": True},
+        order={"name": "asc"},
+    )
+    return Services(services=found.data)

@@ -7,7 +7,7 @@ from litestar.params import FromQuery
 from msgspec import Struct
 
 from core.errors import Busy, NotFound
-from modules.booking import BookingService
+from modules.booking import STAFF, BookingService
 
 from ..deps import Container
 from ..fields import chosen, fields_of
@@ -35,11 +35,11 @@ async def list_staff(
 ) -> StaffList:
     """List the active staff by name, all at once; with `service_id` those who offer that service."""
     names = chosen(fields, StaffView)
-    service = container.resolve(BookingService)
     filters: dict[str, Any] = {"is_active": True}
     if service_id is not None:
+        service = container.resolve(BookingService)
         await service.active_service(service_id)
         if restricted_to := await service.staff_of_service(service_id):
             filters["id"] = restricted_to
-    found = await service.staff.list(filters, order={"name": "asc"})
-    return StaffList(staff=[StaffView.of(staff, names) for staff in found])
+    found = await container.query.graph(STAFF, select=StaffView, fields=names, filters=filters, order={"name": "asc"})
+    return StaffList(staff=found.data)

@@ -65,7 +65,8 @@ def _run(stack: ExitStack, port: int | None, data_dir: Path) -> None:
     stack.enter_context(_alone(data_dir))
     config = _complete(stack, config, data_dir)
     app = Application.load(config)
-    Migrations(config.database.url, branches(app.modules.values()), report=click.echo).upgrade()
+    wanted = branches(app.modules.values())
+    Migrations(config.database.url, wanted, links=app.link_tables, report=click.echo).upgrade()
     load_demo(app)
     host, taken = listener.getsockname()[:2]
     serve(listener, grace_seconds=GRACE_SECONDS, ready=lambda: _welcome(config.shop.name, f"http://{host}:{taken}"))

@@ -47,10 +47,10 @@ async def _examine_database(app: Application, scope: Scope, *, integrity: bool) 
         return
     yield await _moved(scope)
     if integrity:
-        for module in app.modules.values():
-            for name, check in module.checks.items():
+        for owner in (*app.modules.values(), *app.links.values()):
+            for name, check in owner.checks.items():
                 problems = await check(scope)
-                yield Finding(f"{module.name}: {name}", "fail" if problems else "ok", "; ".join(problems) or "holds")
+                yield Finding(f"{owner.name}: {name}", "fail" if problems else "ok", "; ".join(problems) or "holds")
 
 
 async def _version(scope: Scope) -> Finding:
@@ -81,7 +81,7 @@ async def _moved(scope: Scope) -> Finding:
 
 
 def _migrations(app: Application) -> Finding:
-    migrations = Migrations(app.config.database.url, branches(app.modules.values()))
+    migrations = Migrations(app.config.database.url, branches(app.modules.values()), links=app.link_tables)
     if missing := migrations.missing():
         return Finding("migrations", "fail", f"not applied: {', '.join(missing)}; run `holdfast migrate`")
     if differences := migrations.differences():

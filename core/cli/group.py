@@ -17,6 +17,7 @@ COMMANDS = {
     "dev": "core.cli.dev:dev",
     "doctor": "core.cli.doctor:doctor",
     "exec": "core.cli.execute:execute",
+    "links": "core.cli.links:links",
     "migrate": "core.cli.migrate:migrate",
     "smoke": "api.smoke:smoke",
 }

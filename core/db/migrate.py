@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, cast
+from typing import Any, LiteralString, Protocol, cast
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationInfo, MigrationStep
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy import Connection, NullPool, Table, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,6 +18,8 @@ from .branch import Branch, Migrated, branches, missing, parse_revision
 from .compare import differences
 from .engine import database_url
 from .failure import as_busy, sqlstate
+from .link_changes import Change
+from .link_tables import STORED, LinkTables, decode_definitions, drop_link_tables, stored_definitions
 from .session import Session
 
 LOCK = 0x686F6C6466617374
@@ -31,24 +33,46 @@ Report = Callable[[str], None]
 
 
 class Migrations:
-    """The migrations of some branches, in order, on one database; synchronous."""
+    """The migrations of some branches, in order, and the tables of links, on one database; synchronous."""
 
-    def __init__(self, url: str, wanted: Sequence[Branch], *, report: Report = print, wait_seconds: float = 60) -> None:
+    def __init__(
+        self,
+        url: str,
+        wanted: Sequence[Branch],
+        *,
+        links: Sequence[Table[Any]] = (),
+        report: Report = print,
+        wait_seconds: float = 60,
+    ) -> None:
         options = f"-c timezone=UTC -c lock_timeout={LOCK_TIMEOUT_MILLISECONDS}"
         arguments = {"application_name": "holdfast migrate", "connect_timeout": 5, "options": options}
         self._engine = create_engine(database_url(url), poolclass=NullPool, connect_args=arguments)
         self._branches = {branch.name: branch for branch in wanted}
+        self._links = LinkTables(links)
         self._report = report
         self._wait_seconds = wait_seconds
 
-    def upgrade(self) -> None:
-        """Apply what is missing, each migration in its own transaction; branches that are ahead stay so."""
+    def upgrade(self, *, allow_destructive: bool = False) -> None:
+        """Apply what is missing, each migration in its own transaction; branches that are ahead stay so.
+
+        What a link table would lose is only listed unless `allow_destructive`; raises `ConfigurationError` in the end
+        if this code waits for it.
+        """
         with self._connect() as connection:
             self._lock(connection)
+            if allow_destructive:
+                # First, since a module's own migration cannot drop what a link still refers to.
+                self._tell(self._links.lose(connection))
             # Looked at under the lock, since whoever held it before may have applied everything.
             for branch in self._branches.values():
                 if branch.head > _reached(connection).get(branch.name, 0):
                     self._move(connection, branch, branch.head)
+            self._tell(self._links.add(connection))
+            left = self._links.losses(stored_definitions(connection))
+            for change in left:
+                self._report(f"not done without --allow-destructive: {change}")
+            if vital := [str(change) for change in left if change.vital]:
+                raise ConfigurationError(f"allow it with --allow-destructive: {', '.join(vital)}")
 
     def move(self, revision: str) -> None:
         """Take one branch up or down to `revision`; `<module>_0000` is the state before its first migration."""
@@ -61,9 +85,15 @@ class Migrations:
             self._move(connection, branch, number)
 
     def missing(self) -> list[str]:
-        """Return the revisions that are not applied."""
+        """Return the revisions, and the changes of link tables, that are not applied."""
         with self._connect() as connection:
-            return missing(self._branches.values(), _applied(connection))
+            revisions = missing(self._branches.values(), _applied(connection))
+            return revisions + [str(change) for change in self._links.missing(stored_definitions(connection))]
+
+    def obsolete(self) -> list[str]:
+        """Return what `upgrade` would do to link tables with `allow_destructive` only."""
+        with self._connect() as connection:
+            return [str(change) for change in self._links.losses(stored_definitions(connection))]
 
     def differences(self) -> list[str]:
         """Return how the tables differ from the models, one line each."""
@@ -73,6 +103,7 @@ class Migrations:
                 for branch in self._branches.values()
                 if branch.metadata is not None
             }
+            found |= {table.name: differences(connection, table.metadata) for table in self._links.tables}
         return [f"{name}: {line}" for name, lines in found.items() for line in lines]
 
     @contextmanager
@@ -101,6 +132,8 @@ class Migrations:
         reached = _reached(connection)
         if number < reached.get(branch.name, 0):
             self._refuse_unknown(reached)
+        if number == 0:
+            self._drop_links(connection, branch)
         folders = [str(each.folder) for each in self._branches.values()]
         script = ScriptDirectory(folders[0], version_locations=folders)
         steps = _steps(script, branch, reached.get(branch.name, 0), number)
@@ -117,6 +150,16 @@ class Migrations:
                 connection=connection, transaction_per_migration=True, on_version_apply=cast("Any", tell)
             )
             environment.run_migrations()
+
+    def _drop_links(self, connection: Connection, branch: Branch) -> None:
+        """Drop the link tables that refer to the tables of a module that is taken away; of the core, all."""
+        tables = branch.metadata.tables if branch.metadata else ()
+        for name in drop_link_tables(connection, None if branch.name == "core" else tables):
+            self._report(f"dropped {name}")
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            self._report(f"applied: {change}")
 
     def _refuse_unknown(self, reached: Mapping[str, int]) -> None:
         """Nothing is taken back under tables that only a newer version or another module knows."""
@@ -160,13 +203,25 @@ class HasMigrations(Protocol):
         """The modules in order."""
         ...
 
+    @property
+    def link_tables(self) -> Sequence[Table[Any]]:
+        """The tables of the links."""
+        ...
+
 
 async def pending(app: HasMigrations) -> list[str]:
-    """Return the revisions that this process needs and the database lacks; newer ones in it do no harm."""
+    """Return what this process needs and the database lacks; whatever is newer in it does no harm."""
+    revisions = await _rows(app.database, "SELECT version_num FROM alembic_version")
+    stored = decode_definitions(await _rows(app.database, STORED) if app.link_tables else [])
+    lacking = [change.what for change in LinkTables(app.link_tables).missing(stored) if change.vital]
+    return missing(branches(app.modules.values()), [revision for (revision,) in revisions]) + lacking
+
+
+async def _rows(engine: AsyncEngine, query: LiteralString) -> list[Any]:
+    """Return the rows of a table, none while there is no such table."""
     try:
-        rows = await Session(app.database).sql("SELECT version_num FROM alembic_version")
+        return await Session(engine).sql(query)
     except Exception as error:
         if sqlstate(error) != UNDEFINED_TABLE:
             raise
-        rows = []
-    return missing(branches(app.modules.values()), [revision for (revision,) in rows])
+        return []

@@ -1,10 +1,22 @@
 """Links: which records of two modules belong together, as a table of pairs between them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import JSON, Column, ForeignKey, Index, LargeBinary, PrimaryKeyConstraint, Table, Text, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    Column,
+    Enum,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    TypeDecorator,
+)
 
 from ..db import UtcDateTime, module_metadata
 from ..errors import ConfigurationError
@@ -14,7 +26,7 @@ from ..repository.fields import Field
 AnyEntity = Entity[Any, Any, Any]
 Side = AnyEntity | Many
 
-LONGEST_NAME = 63 - len("UQ__")
+LONGEST_NAME = 63 - len("IDX__")
 """PostgreSQL cuts longer names; an index is named for its table and its column."""
 
 
@@ -41,10 +53,16 @@ class Link:
         self.left = left
         self.right = right
         self.table = table
-        self.name = table.name.removeprefix("link_")
+        self.name = str(table.name).removeprefix("link_")
         self.extra = {name: Field(name, table.c[name], _python_type(table.c[name])) for name in extra}
         """The extra columns by name."""
+        self.fields = self.extra | {name: Field(name, table.c[name], kind) for name, kind in self._fixed()}
+        """All columns by name, as filters take them."""
         self.checks = dict(checks)
+
+    def _fixed(self) -> list[tuple[str, type[Any]]]:
+        times = [(name, datetime) for name in ("created_at", "updated_at", "deleted_at")]
+        return [(self.left.column, str), (self.right.column, str), *times]
 
     @property
     def sides(self) -> tuple[LinkSide, LinkSide]:
@@ -66,8 +84,8 @@ def define_link(
     """Relate two entities: `booking_customer = define_link(BOOKING.many(), CUSTOMER)`, many bookings per customer.
 
     `delete_cascade=[ORDER]` lets `Links.delete(BOOKING, ...)` take their orders along. `left_name` and `right_name` are
-    what the sides are called in a graph, by default the entity's name, with an s where there are many. `checks` are run by
-    `doctor --integrity`. An extra column is nullable or has a `server_default`.
+    what the sides are called in a graph, by default the entity's name, with an s where there are many. `checks` are
+    run by `doctor --integrity`. An extra column is nullable or has a `server_default`.
     """
     one, other = _entity(left), _entity(right)
     if one is other:
@@ -129,8 +147,8 @@ def _check_extra(table: str, column: Column[Any]) -> None:
         raise ConfigurationError(f"{table}.{column.name}: an extra column has no key and no index of its own")
     if not column.nullable and column.server_default is None:
         raise ConfigurationError(f"{table}.{column.name}: make it nullable or give it a server_default")
-    if isinstance(column.type, LargeBinary):
-        raise ConfigurationError(f"{table}.{column.name}: a link holds no binary data")
+    if isinstance(column.type, LargeBinary | Enum):
+        raise ConfigurationError(f"{table}.{column.name}: a link holds no binary data, and an enum as text")
 
 
 def _python_type(column: Column[Any]) -> Any:

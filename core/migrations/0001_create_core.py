@@ -1,4 +1,4 @@
-"""Tables of the workflow engine, of its processes, and the clock that tests move."""
+"""Tables of the workflow engine, of its processes, of the links, and the clock that tests move."""
 
 from alembic import op
 
@@ -68,6 +68,20 @@ def upgrade() -> None:
             clock_offset interval NOT NULL
         )""")
     op.execute("""
+        CREATE TABLE link_definition (
+            table_name text PRIMARY KEY,
+            definition jsonb NOT NULL
+        )""")
+    op.execute("""
+        CREATE TABLE link_deletion (
+            root_entity text NOT NULL,
+            root_id text NOT NULL,
+            entity text NOT NULL,
+            record_id text NOT NULL,
+            deleted_at timestamptz NOT NULL,
+            PRIMARY KEY (root_entity, root_id, entity, record_id)
+        )""")
+    op.execute("""
         CREATE TABLE clock_offset (
             only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
             moved_by interval NOT NULL
@@ -79,5 +93,13 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP FUNCTION current_clock_offset()")
-    for table in ("clock_offset", "workflow_process", "workflow_signal", "workflow_step", "workflow_run"):
+    for table in (
+        "clock_offset",
+        "link_deletion",
+        "link_definition",
+        "workflow_process",
+        "workflow_signal",
+        "workflow_step",
+        "workflow_run",
+    ):
         op.execute(f"DROP TABLE {table}")

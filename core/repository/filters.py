@@ -25,7 +25,7 @@ def where(entity: EntityTable[Any], filters: Filters) -> Clause:
     fields = fields_of(entity.struct, entity.table)
 
     def member(name: str, value: object, depth: int) -> Clause:
-        return _condition(known(fields, name, entity.name), value, depth)
+        return condition(known(fields, name, entity.name), value, depth)
 
     return _all(filters, member, 0)
 
@@ -42,14 +42,14 @@ def _all(filters: object, member: Callable[[str, object, int], Clause], depth: i
             return _all(value, member, depth + 1).is_not(true())
         if name not in ("$and", "$or"):
             return member(name, value, depth + 1)
-        parts = [_all(part, member, depth + 1) for part in _listed(name, value)]
+        parts = [_all(part, member, depth + 1) for part in listed(name, value)]
         return and_(true(), *parts) if name == "$and" else or_(false(), *parts)
 
     members = cast("Filters", filters)
     return and_(true(), *(clause(name, value) for name, value in members.items()))
 
 
-def _condition(field: Field, value: object, depth: int = 0) -> Clause:
+def condition(field: Field, value: object, depth: int = 0) -> Clause:
     """Return the clause of one field: a value, None, a list (`$in`) or operators."""
     if not isinstance(value, Mapping):
         return _in(field, value) if _is_list(value) else _eq(field, value)
@@ -68,7 +68,8 @@ def _is_list(value: object) -> bool:
     return isinstance(value, list | tuple | set | frozenset)
 
 
-def _listed(name: str, value: object) -> Sequence[object]:
+def listed(name: str, value: object) -> Sequence[object]:
+    """Return the members of a list, tuple or set; raise `InvalidData` for anything else."""
     if not _is_list(value):
         raise InvalidData(f"{name} takes a list, not {value!r}")
     return list(cast("Sequence[object]", value))
@@ -87,7 +88,7 @@ def _ne(field: Field, value: object) -> Clause:
 
 
 def _in(field: Field, value: object) -> Clause:
-    operands = _listed(f"{field.name}: $in", value)
+    operands = listed(f"{field.name}: $in", value)
     found = _among(field, [operand for operand in operands if operand is not None])
     return or_(found, field.column.is_(None)) if None in operands else found
 

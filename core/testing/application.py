@@ -7,6 +7,7 @@ import msgspec
 
 from ..app import Application
 from ..config import Config
+from ..link import Link
 from ..module import Module
 from ..workflow import Workflow
 
@@ -30,8 +31,9 @@ def application_on(
     url: str,
     *,
     modules: Sequence[Module[Any]] = (),
+    links: Sequence[Link] = (),
     workflows: Sequence[Workflow[Any, Any]] = (),
     config: Config | None = None,
 ) -> Application:
-    """Return an application of these modules and workflows alone; open it with `async with app.running():`."""
-    return Application(config_on(url, config), modules=modules, workflows=workflows)
+    """Return an application of these modules, links and workflows alone; open it with `async with app.running():`."""
+    return Application(config_on(url, config), modules=modules, links=links, workflows=workflows)

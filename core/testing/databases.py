@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, LiteralString
 
+import msgspec
 import psycopg
 from psycopg import sql
-from sqlalchemy import make_url
+from sqlalchemy import Table, make_url
 
 from ..db.branch import Branch
+from ..db.link_changes import definition_of
 from ..db.migrate import Migrations
 from .processes import is_alive
 
@@ -34,7 +36,8 @@ EMPTY = """
 DO $$ DECLARE statement text; BEGIN
     SET LOCAL session_replication_role = replica;  -- neither triggers nor foreign keys
     FOR statement IN SELECT format('DELETE FROM %s', oid::regclass) FROM pg_class
-        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+            AND relname NOT IN ('alembic_version', 'link_definition')
     LOOP EXECUTE statement; END LOOP;
     PERFORM setval(seqrelid::regclass, seqstart, false) FROM pg_sequence;
 END $$"""
@@ -56,37 +59,37 @@ class DatabaseServer:
         self._prefix = f"{PREFIX}_{_digest([os.fsencode(place)])}"
         """Several machines and checkouts may share a server."""
         self._made = 0
-        self._reused: dict[tuple[Path, ...], TemporaryDatabase] = {}
+        self._reused: dict[tuple[Path | bytes, ...], TemporaryDatabase] = {}
 
     def url_of(self, database: str) -> str:
         """Return the URL of a database on this server."""
         return make_url(self.url).set(database=database).render_as_string(hide_password=False)
 
-    def create(self, branches: Sequence[Branch] = ()) -> "TemporaryDatabase":
+    def create(self, branches: Sequence[Branch] = (), links: Sequence[Table[Any]] = ()) -> "TemporaryDatabase":
         """Make a database, empty or with these branches migrated; the first one of a kind is kept as a template."""
         self._made += 1
-        database = TemporaryDatabase(self, f"{self._prefix}_{os.getpid()}_{self._made}", branches)
+        database = TemporaryDatabase(self, f"{self._prefix}_{os.getpid()}_{self._made}", branches, links)
         database.create()
         return database
 
-    def reuse(self, branches: Sequence[Branch]) -> "TemporaryDatabase":
-        """Return this process's database with these branches migrated, without rows."""
-        folders = tuple(branch.folder for branch in branches)
-        if folders in self._reused:
-            self._reused[folders].empty()
+    def reuse(self, branches: Sequence[Branch], links: Sequence[Table[Any]] = ()) -> "TemporaryDatabase":
+        """Return this process's database with these branches and links migrated, without rows."""
+        kind = (*(branch.folder for branch in branches), *map(_described, links))
+        if kind in self._reused:
+            self._reused[kind].empty()
         else:
-            self._reused[folders] = self.create(branches)
-        return self._reused[folders]
+            self._reused[kind] = self.create(branches, links)
+        return self._reused[kind]
 
     def close(self) -> None:
         """Drop the reused databases."""
         while self._reused:
             self._reused.popitem()[1].drop()
 
-    def copy_template(self, name: str, branches: Sequence[Branch]) -> None:
-        """Make the database `name` from the template of these branches, which is built if missing."""
-        kind = f"{self._prefix}_template_{_digest(branch.name.encode() for branch in branches)}"
-        template = f"{kind}_{_digest(_files(branches))}"
+    def copy_template(self, name: str, branches: Sequence[Branch], links: Sequence[Table[Any]] = ()) -> None:
+        """Make the database `name` from the template of these branches and links, which is built if missing."""
+        kind = f"{self._prefix}_template_{_digest(each.name.encode() for each in (*branches, *links))}"
+        template = f"{kind}_{_digest([*_files(branches), *map(_described, links)])}"
         with self.connect() as connection, _alone(connection, self._prefix):
             self._sweep()
             if not self.databases(template):
@@ -94,7 +97,7 @@ class DatabaseServer:
                 for old in (draft, *self.databases(kind)):
                     self.drop(old)
                 _run(connection, "CREATE DATABASE {} TEMPLATE template0", draft)
-                Migrations(self.url_of(draft), branches, report=lambda _line: None).upgrade()
+                Migrations(self.url_of(draft), branches, links=links, report=lambda _line: None).upgrade()
                 _run(connection, "ALTER DATABASE {} RENAME TO {}", draft, template)
             _run(connection, "CREATE DATABASE {} TEMPLATE {}", name, template)
 
@@ -129,10 +132,13 @@ class DatabaseServer:
 class TemporaryDatabase:
     """A database of one test at a time."""
 
-    def __init__(self, server: DatabaseServer, name: str, branches: Sequence[Branch]) -> None:
+    def __init__(
+        self, server: DatabaseServer, name: str, branches: Sequence[Branch], links: Sequence[Table[Any]] = ()
+    ) -> None:
         self._server = server
         self._name = name
         self._branches = branches
+        self._links = links
         self._fingerprint: list[Any] = []
 
     @property
@@ -143,7 +149,7 @@ class TemporaryDatabase:
     def create(self) -> None:
         """Make it anew."""
         self._server.drop(self._name)
-        self._server.copy_template(self._name, self._branches)
+        self._server.copy_template(self._name, self._branches, self._links)
         with self._server.connect(self._name) as connection:
             self._fingerprint = _fingerprint(connection)
 
@@ -174,6 +180,10 @@ def _files(branches: Sequence[Branch]) -> Generator[bytes]:
         for path in sorted(branch.folder.glob("*.py")):
             yield os.fsencode(path.name)
             yield path.read_bytes()
+
+
+def _described(link: Table[Any]) -> bytes:
+    return msgspec.json.encode((str(link.name), definition_of(link)))
 
 
 def _run(connection: psycopg.Connection, statement: LiteralString, *names: str) -> None:

@@ -1,11 +1,13 @@
 """Fixtures for pytest: `pytest_plugins = ["core.testing.plugin"]` in the root `conftest.py`."""
 
 import os
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Table
 
 from ..app import Application
 from ..config import Config
@@ -52,10 +54,16 @@ def shop_branches(shop_config: Config) -> list[Branch]:
     return branches(Application.load(config_on("postgresql:///", shop_config)).modules.values())
 
 
+@pytest.fixture(scope="session")
+def shop_links(shop_config: Config) -> Sequence[Table[Any]]:
+    """The link tables of the shop."""
+    return Application.load(config_on("postgresql:///", shop_config)).link_tables
+
+
 @pytest.fixture
-def database_url(database_server: DatabaseServer, shop_branches: list[Branch]) -> str:
+def database_url(database_server: DatabaseServer, shop_branches: list[Branch], shop_links: Sequence[Table[Any]]) -> str:
     """The URL of a database with the tables of the shop, all without rows."""
-    return database_server.reuse(shop_branches).url
+    return database_server.reuse(shop_branches, shop_links).url
 
 
 @pytest.fixture

@@ -33,24 +33,25 @@ class OrderItemRow(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata | None
 
 
+NEW_ORDERS = Repository(ORDER, OrderRow, NoWrites)
+NEW_ITEMS = Repository(ORDER_ITEM, OrderItemRow, NoWrites)
+"""Not attributes of the service, which would offer all writes."""
+
+
 class OrderService(Service):
     """Orders and their items: read as one likes, written together."""
 
     orders = ORDER.reader()
     items = ORDER_ITEM.reader()
-    _new_orders = Repository(ORDER, OrderRow, NoWrites)
-    _new_items = Repository(ORDER_ITEM, OrderItemRow, NoWrites)
 
     async def create_orders(self, data: Sequence[CreateOrder]) -> list[Order]:
         """Write orders and return them with their items, in the order of `data`; raise `InvalidData`."""
         wanted = _checked(data)
-        made = await self._new_orders.create([_order_row(one) for one in wanted])
-        pairs = zip(made, wanted, strict=True)
-        items = iter(await self._new_items.create([row for order, one in pairs for row in _item_rows(order.id, one)]))
-        return [
-            msgspec.structs.replace(order, items=[next(items) for _ in one.items])
-            for order, one in zip(made, wanted, strict=True)
-        ]
+        made = await NEW_ORDERS.bind(self.session, self.clock).create([_order_row(one) for one in wanted])
+        pairs = list(zip(made, wanted, strict=True))
+        rows = [row for order, one in pairs for row in _item_rows(order.id, one)]
+        items = iter(await NEW_ITEMS.bind(self.session, self.clock).create(rows))
+        return [msgspec.structs.replace(order, items=[next(items) for _ in one.items]) for order, one in pairs]
 
 
 def _checked(data: Sequence[CreateOrder]) -> list[CreateOrder]:

@@ -1,9 +1,11 @@
 """One server process and one database per test worker; each test opens a shop of its own in it."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
+from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Table
 
 from core.app import Application
 from core.config import Config
@@ -14,8 +16,10 @@ from .site import Site
 
 
 @pytest.fixture(scope="session")
-def site_url(database_server: DatabaseServer, shop_branches: list[Branch]) -> Generator[str]:
-    database = database_server.create(shop_branches)
+def site_url(
+    database_server: DatabaseServer, shop_branches: list[Branch], shop_links: Sequence[Table[Any]]
+) -> Generator[str]:
+    database = database_server.create(shop_branches, shop_links)
     yield database.url
     database.drop()
 

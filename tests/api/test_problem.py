@@ -105,7 +105,7 @@ async def test_hides_what_went_wrong_and_logs_it() -> None:
     application = application_on(AWAY, modules=[booking], config=Config())
     application.container.override(BookingService, Broken)
     with capture_logs() as lines:
-        answer = await ask(application, "/store/bookings/services")
+        answer = await ask(application, "/store/bookings/staff?service_id=bksvc_1")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "swordfish" not in answer.text
     assert "swordfish" in str(next(line for line in lines if line["event"] == "request_failed")["exc_info"])

@@ -1,12 +1,14 @@
 """A server with short time-outs on a database of the test's own."""
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
 from msgspec import Struct
+from sqlalchemy import Table
 
 from core.app import Application
 from core.config import Config
@@ -49,9 +51,11 @@ def serve(shop_config: Config, pytestconfig: pytest.Config) -> Serve:
 
 
 @pytest.fixture
-def url(database_server: DatabaseServer, shop_branches: list[Branch]) -> Generator[str]:
+def url(
+    database_server: DatabaseServer, shop_branches: list[Branch], shop_links: Sequence[Table[Any]]
+) -> Generator[str]:
     """The URL of a database that is dropped afterwards."""
-    database = database_server.create(shop_branches)
+    database = database_server.create(shop_branches, shop_links)
     yield database.url
     database.drop()
 

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from core.container import Scope
+from core.link import Link, Links, create_links, define_link
 from core.workflow import StepContext, StepResponse, hook, parallel, step, workflow
-from tests.core.repository.shop import CreateMaker, CreateToy, ShopService, Toy, UpdateMaker, UpdateToy
+from tests.core.repository.shop import TOY, CreateMaker, CreateToy, ShopService, Toy, UpdateMaker, UpdateToy
 
 from .steps import Order, Receipt, charge, create_order, find_order, order, ordered, print_receipt, tick
 
@@ -99,3 +100,13 @@ async def service(shop: ShopService) -> None:
     await shop.catalogue.create([CreateToy()])  # error: reportAttributeAccessIssue
     toys: Toy = await shop.toys.list()  # error: reportAssignmentType
     print(toys)
+
+
+async def linking(links: Links, link: Link) -> None:
+    define_link(TOY, "maker")  # error: reportArgumentType
+    define_link(TOY, Toy)  # error: reportArgumentType
+    await links.create("toy_maker", [("toy_1", "mkr_1")])  # error: reportArgumentType
+    await links.create(link, ("toy_1", "mkr_1"))  # error: reportArgumentType
+    await links.create(link, [("toy_1",)])  # error: reportArgumentType
+    await links.delete(link, ["mkr_1"])  # error: reportArgumentType
+    await create_links([("toy_1", "mkr_1")])  # error: reportArgumentType

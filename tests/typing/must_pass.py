@@ -5,10 +5,12 @@ from typing import assert_type
 from uuid import UUID
 
 from core.container import Scope
+from core.link import Link, LinkedPair, LinkPairs, Links, create_links, define_link
 from core.repository import Reader, Repository
 from core.workflow import ExternalStep, ReadStep, Retry, Step, StepContext, Workflow, now, parallel, random, uuid
 from core.workflow.call import Call
 from tests.core.repository.shop import (
+    MAKER,
     TOY,
     CreateToy,
     ShopService,
@@ -80,3 +82,14 @@ async def service(shop: ShopService) -> None:
     assert_type(await shop.toys.list({"price": {"$lt": 5}}, order={"name": "asc"}, take=3), list[Toy])
     assert_type(await shop.toys.list(select=ToyName), list[ToyName])
     assert_type(await shop.toys.list_and_count(), tuple[list[Toy], int])
+
+
+async def linking(links: Links) -> None:
+    link = define_link(TOY.many(), MAKER, delete_cascade=[TOY])
+    assert_type(link, Link)
+    assert_type(await links.create(link, [("toy_1", "mkr_1")]), list[LinkedPair])
+    assert_type(await links.create(link, {("toy_1", "mkr_1"): {"note": "x"}}), list[LinkedPair])
+    assert_type(await links.dismiss(link, [("toy_1", "mkr_1")]), list[LinkedPair])
+    assert_type(await links.list(link, {"toy_id": "toy_1"}, take=1), list[LinkedPair])
+    await links.delete(MAKER, ["mkr_1"])
+    assert_type(await create_links(LinkPairs.of(link, [("toy_1", "mkr_1")])), None)

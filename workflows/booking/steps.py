@@ -4,7 +4,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from core.link import Links
 from core.workflow import StepContext, StepResponse, step
+from links.booking_customer import booking_customer
 from modules.booking import Booking, BookingService, Contact, NewHold, PaymentMode, Service, Slot
 
 
@@ -41,8 +43,13 @@ async def validate_slot_availability(
 
 @step("create-held-booking")
 async def create_held_booking(ctx: StepContext, hold: NewHold) -> StepResponse[Booking, str]:
-    """Claim the slot and make the booking; fails with `SlotUnavailable` if another one was faster."""
+    """Claim the slot and make the booking; fails with `SlotUnavailable` if another one was faster.
+
+    A customer's booking is linked to them in the same transaction; fails with `NotFound` if they are unknown.
+    """
     booking = await ctx.resolve(BookingService).create_held(hold)
+    if hold.customer_id is not None:
+        await ctx.resolve(Links).create(booking_customer, [(booking.id, hold.customer_id)])
     return StepResponse(booking, compensate_with=booking.id)
 
 

@@ -2,10 +2,12 @@
 
 import os
 import random
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Table
 
 from core.config import Config
 from core.db.branch import Branch
@@ -18,10 +20,14 @@ SEED = "HOLDFAST_RACE_SEED"
 
 @pytest.fixture
 def course(
-    database_server: DatabaseServer, shop_branches: list[Branch], shop_config: Config, pytestconfig: pytest.Config
+    database_server: DatabaseServer,
+    shop_branches: list[Branch],
+    shop_links: Sequence[Table[Any]],
+    shop_config: Config,
+    pytestconfig: pytest.Config,
 ) -> Generator[Course]:
     """A watched database."""
-    database = database_server.create(shop_branches)
+    database = database_server.create(shop_branches, shop_links)
     with psycopg.connect(database.url, autocommit=True) as connection:
         yield open_course(database.url, shop_config, pytestconfig.rootpath, connection)
     database.drop()

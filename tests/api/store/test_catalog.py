@@ -1,11 +1,24 @@
 """What can be booked, and with whom."""
 
-import httpx
+from typing import Any
 
+import httpx
+import msgspec
+import pytest
+
+from api.views import ServiceView, StaffView
 from core.app import Application
 from modules.booking import BookingService, CreateService, CreateStaff, UpdateService, UpdateStaff
 
 from ..conftest import Shop
+
+VIEWS = [("services", ServiceView), ("staff", StaffView)]
+
+
+async def first(client: httpx.AsyncClient, plural: str, fields: str | None = None) -> dict[str, Any]:
+    """The first record of a list, with some fields or with all of them."""
+    answer = await client.get(f"/store/bookings/{plural}", params={} if fields is None else {"fields": fields})
+    return answer.json()[plural][0]
 
 
 async def test_lists_active_services_by_name(client: httpx.AsyncClient, application: Application, shop: Shop) -> None:
@@ -42,6 +55,54 @@ async def test_answers_the_fields_asked_for(client: httpx.AsyncClient, shop: Sho
     assert answer.json() == {"services": [{"id": shop.haircut.id, "price": 2500}]}
     answer = await client.get("/store/bookings/staff?fields=name")
     assert answer.json() == {"staff": [{"name": "John"}]}
+
+
+@pytest.mark.parametrize(("plural", "view"), VIEWS)
+async def test_a_field_asked_for_alone_is_the_same(
+    client: httpx.AsyncClient, shop: Shop, plural: str, view: type[msgspec.Struct]
+) -> None:
+    assert shop.john.is_active
+    whole = await first(client, plural)
+    assert list(whole) == list(view.__struct_fields__)
+    for name in view.__struct_fields__:
+        assert await first(client, plural, name) == {name: whole[name]}
+    assert await first(client, plural, ",".join(reversed(view.__struct_fields__))) == whole
+
+
+@pytest.mark.parametrize("plural", ["services", "staff"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "",
+        "*",
+        "id,",
+        ",id",
+        "id;name",
+        "ID",
+        "email",
+        "min_notice_minutes",
+        "bookings.id",
+        "product.title",
+        "$or",
+        "\0",
+    ],
+)
+async def test_no_other_fields_can_be_asked_for(
+    client: httpx.AsyncClient, shop: Shop, plural: str, fields: str
+) -> None:
+    assert shop.john.is_active
+    answer = await client.get(f"/store/bookings/{plural}", params={"fields": fields})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert [error["field"] for error in answer.json()["errors"]] == ["fields"]
+
+
+async def test_lists_nothing_that_was_deleted(client: httpx.AsyncClient, application: Application, shop: Shop) -> None:
+    async with application.scope() as scope, scope.transaction():
+        booking = scope.resolve(BookingService)
+        await booking.services.soft_delete([shop.haircut.id])
+        await booking.staff.soft_delete([shop.john.id])
+    assert (await client.get("/store/bookings/services")).json() == {"services": []}
+    assert (await client.get("/store/bookings/staff")).json() == {"staff": []}
 
 
 async def test_shows_of_staff_what_is_public(client: httpx.AsyncClient, shop: Shop) -> None:

@@ -13,6 +13,8 @@ from core.repository.checked import W
 
 from .shop import TOY, CreateToy, Size, Toy, UpdateToy
 
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
 
 def large_toys_cost_more(toy: Toy | CreateToy) -> None:
     if toy.size is Size.LARGE and toy.price < 50:
@@ -64,16 +66,21 @@ async def test_what_is_prepared_is_what_is_written(scope: Scope, toys: Trimmed) 
     assert (toy.name, changed.name) == ("Bear", "Wolf")
 
 
-async def test_two_changes_that_only_together_make_no_sense_wait_for_each_other(scope: Scope, toys: Trimmed) -> None:
+async def test_a_change_waits_for_one_that_would_make_it_wrong(scope: Scope, toys: Trimmed) -> None:
     [toy] = await create(scope, toys, CreateToy(price=60))
-    changes = [UpdateToy(id=toy.id, size=Size.LARGE), UpdateToy(id=toy.id, price=10)]
 
-    async def change(one: UpdateToy) -> None:
+    async def cheapen() -> None:
         async with scope.container.scope() as own, own.transaction():
-            await toys.bind(own.session, own.clock).update([one])
+            await toys.bind(own.session, own.clock).update([UpdateToy(id=toy.id, price=10)])
 
-    outcomes = await asyncio.gather(*map(change, changes), return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes if outcome is not None] == [InvalidData]
+    async with scope.transaction():
+        await toys.update([UpdateToy(id=toy.id, size=Size.LARGE)])
+        other = asyncio.create_task(cheapen())
+        async with scope.container.scope() as watcher:
+            while not await watcher.session.sql(WAITING):
+                assert not other.done()
+    with pytest.raises(InvalidData, match="50 at least"):
+        await other
 
 
 async def test_writes_need_a_transaction(toys: Trimmed) -> None:

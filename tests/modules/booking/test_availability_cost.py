@@ -1,9 +1,11 @@
 """The cost of a read, in pages and not in milliseconds: years of bookings do not make availability dearer."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
 import pytest
 from msgspec import Struct
+from sqlalchemy import Table
 
 from bench.buffers import availability_statements, shared_buffers
 from bench.shop import fill_month, fill_past, open_shop
@@ -33,10 +35,10 @@ class Cost(Struct, frozen=True):
 
 @pytest.fixture(scope="module")
 async def cost(
-    database_server: DatabaseServer, shop_branches: list[Branch], shop_config: Config
+    database_server: DatabaseServer, shop_branches: list[Branch], shop_links: Sequence[Table[Any]], shop_config: Config
 ) -> AsyncGenerator[Cost]:
     """What availability costs before and after a shop has become old."""
-    database = database_server.create(shop_branches)
+    database = database_server.create(shop_branches, shop_links)
     config = config_on(database.url, shop_config)
     application = Application.load(config)
     async with application.running():

@@ -116,8 +116,8 @@ async def test_claims_of_an_expired_hold_are_anybodys(application: Application, 
 
 TRUNCATIONS: list[LiteralString] = [
     "TRUNCATE slot_claim",
-    "TRUNCATE booking",
-    "TRUNCATE booking, slot_claim",
+    "TRUNCATE booking CASCADE",
+    "TRUNCATE booking, slot_claim CASCADE",
     "TRUNCATE booking_staff CASCADE",
 ]
 

@@ -7,9 +7,12 @@ import pytest
 from core.app import Application
 from core.container import Scope
 from core.errors import HoldfastError, NotFound
+from core.link import Links
 from core.testing import application_on, move_clock
 from core.workflow import StepContext, step, workflow
+from links.booking_customer import booking_customer
 from modules.booking import Booking, BookingService, BookingStatus, OffGrid, SlotUnavailable, booking
+from modules.customer import CreateCustomer, CustomerService
 from tests.modules.booking.shop import HOLD_IS_OVER, Shop, at, claims_of, confirmed, hold
 from workflows.booking import HoldBookingSlot, hold_booking_slot
 from workflows.booking.steps import create_held_booking, get_active_service, validate_slot_availability
@@ -30,6 +33,25 @@ async def test_a_slot_is_held_for_the_customer(scope: Scope, shop: Shop, booking
     assert (made.status, made.staff, made.service) == (BookingStatus.HELD, shop.ann, shop.haircut)
     assert (made.customer_email, made.customer_timezone, made.notes) == ("jo@example.com", "Asia/Tokyo", "first time")
     assert await bookings.get_booking(made.id) == made
+
+
+async def test_a_customers_booking_is_linked_to_them(scope: Scope, shop: Shop) -> None:
+    async with scope.transaction():
+        [jo] = await scope.resolve(CustomerService).customers.create([CreateCustomer(email="jo@example.com")])
+    wanted = HoldBookingSlot(service_id=shop.haircut.id, start_at=at(10), customer_id=jo.id)
+    made = await hold_booking_slot.run(scope, wanted)
+    [pair] = await scope.resolve(Links).list(booking_customer)
+    assert (made.customer_id, pair.left_id, pair.right_id) == (jo.id, made.id, jo.id)
+    for check in booking_customer.checks.values():
+        assert await check(scope) == []
+
+
+async def test_an_unknown_customer_gets_no_booking(scope: Scope, shop: Shop, bookings: BookingService) -> None:
+    wanted = HoldBookingSlot(service_id=shop.haircut.id, start_at=at(10), customer_id="cus_unknown")
+    with pytest.raises(NotFound, match="customer"):
+        await hold_booking_slot.run(scope, wanted)
+    assert await bookings.bookings.list() == []
+    assert await scope.session.sql("SELECT FROM slot_claim") == []
 
 
 async def test_without_a_wish_the_least_busy_is_taken(scope: Scope, shop: Shop) -> None:

@@ -1,0 +1,51 @@
+"""Twenty at once."""
+
+import asyncio
+
+from core.app import Application
+from core.container import Scope
+from core.link import Links, LinkTaken
+
+from .library import book_author, book_review
+from .records import Records
+
+
+async def attempt(app: Application, book: str, review: str) -> str:
+    async with app.scope() as scope:
+        try:
+            async with scope.transaction():
+                await scope.resolve(Links).create(book_review, [(book, review)])
+        except LinkTaken as taken:
+            return f"taken: {taken.data['book_id']}"
+        return book
+
+
+async def test_k8_twenty_at_once_make_one_row_and_nineteen_typed_errors(library: Application, records: Records):
+    review, books = await records.review(), [await records.book() for _ in range(20)]
+
+    outcomes = await asyncio.gather(*(attempt(library, book, review) for book in books))
+
+    [pair] = await records.scope.resolve(Links).list(book_review, with_deleted=True)
+    assert outcomes == [book if book == pair.left_id else f"taken: {book}" for book in books]
+
+
+async def test_twenty_at_once_that_make_the_same_pair_make_one(library: Application, scope: Scope, records: Records):
+    book, review = await records.book(), await records.review()
+
+    outcomes = await asyncio.gather(*(attempt(library, book, review) for _ in range(20)))
+
+    assert outcomes == [book] * 20
+    assert len(await scope.resolve(Links).list(book_review, with_deleted=True)) == 1
+
+
+async def test_batches_in_opposite_orders_do_not_deadlock(library: Application, scope: Scope, records: Records):
+    author = await records.author()
+    pairs = [(await records.book(), author) for _ in range(40)]
+
+    async def churn(turn: int) -> None:
+        async with library.scope() as own, own.transaction():
+            links = own.resolve(Links)
+            mine = pairs if turn % 2 else pairs[::-1]
+            await (links.create(book_author, mine) if turn % 3 else links.dismiss(book_author, mine))
+
+    await asyncio.gather(*(churn(turn) for turn in range(30)))
