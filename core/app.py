@@ -20,7 +20,7 @@ from .heartbeat import Heartbeat
 from .link import Link, LinkRegistry, Links, create_links, dismiss_links
 from .module import Act, Module
 from .query import Graphs, Query
-from .workflow import Hook, Workflow, WorkflowEngine
+from .workflow import Hook, Runs, Workflow, WorkflowEngine, background
 from .workflow.registry import Registry
 from .workflow.step import AnyStep
 
@@ -50,10 +50,10 @@ class Application:
         # A connection of its own: while the steps wait for theirs, the process still lives.
         self._pulse = create_engine(replace(config, database=replace(config.database, pool_size=1, pool_overflow=0)))
         self.heartbeat = Heartbeat(self._pulse, self.clock, clockwork.beat_seconds, clockwork.lease_seconds)
-        self.workflows = WorkflowEngine(
-            self.container, Registry(workflows, [create_links, dismiss_links, *steps]), self.heartbeat
-        )
+        registry = Registry(workflows, [*background.STEPS, create_links, dismiss_links, *steps])
+        self.workflows = WorkflowEngine(self.container, registry, self.heartbeat)
         self.container.register(WorkflowEngine, lambda _scope: self.workflows)
+        self.container.register(Runs, Runs)
         self.container.register(Links, lambda scope: Links(scope, linked))
         for module in modules:
             self.container.register(module.service, module.service)

@@ -46,6 +46,10 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     beat_seconds: Seconds = 5
     lease_seconds: Seconds = 20
     grace_seconds: Annotated[float, Meta(ge=0)] = 20
+    undo_attempts: Positive = 20
+    """How often a failing compensation is tried before the run ends as `compensation_failed`."""
+    undo_pause_seconds: Seconds = 1
+    """Before the second attempt; doubling up to five minutes."""
 
 
 class Http(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,7 +1,7 @@
 """Who has a transaction: a session is one scope's way to the database."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, LiteralString
 
@@ -22,6 +22,7 @@ class Transaction:
         self._opening: LiteralString = "BEGIN"
         self._turn = asyncio.Lock()
         self._ended = False
+        self._on_commit: list[Callable[[], None]] = []
         self.undone = 0
         """How many savepoints were rolled back; with each went what a `SET LOCAL` said after it."""
 
@@ -73,6 +74,12 @@ class Transaction:
                 await self._checkout.commit()
         finally:
             await self._checkout.give_back()
+        for act in self._on_commit:
+            act()
+
+    def on_commit(self, act: Callable[[], None]) -> None:
+        """Call `act` once this has committed; it must not raise, and is a hint alone: a crash may come in between."""
+        self._on_commit.append(act)
 
     async def rollback(self) -> None:
         """Roll back and give the connection back; never masks the error that led here, no-op when ended."""

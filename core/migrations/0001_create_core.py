@@ -19,6 +19,7 @@ def upgrade() -> None:
             status text NOT NULL CHECK (status IN ('queued', 'running', 'waiting', 'done', 'failed', 'compensating',
                 'compensated', 'compensation_failed', 'cancelled', 'nondeterministic')),
             epoch integer NOT NULL DEFAULT 0,
+            takeovers integer NOT NULL DEFAULT 0,
             owner text,
             due_at timestamptz,
             deadline_at timestamptz,
@@ -47,6 +48,16 @@ def upgrade() -> None:
             entry jsonb NOT NULL,
             PRIMARY KEY (run_id, path)
         )""")
+    op.execute("""
+        CREATE TABLE workflow_signal (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            run_id text NOT NULL REFERENCES workflow_run (id) ON DELETE CASCADE,
+            name text NOT NULL,
+            value jsonb NOT NULL,
+            error jsonb,
+            created_at timestamptz NOT NULL
+        )""")
+    op.execute("""CREATE INDEX "IDX_workflow_signal_run_name" ON workflow_signal (run_id, name, id)""")
     op.execute("""
         CREATE TABLE workflow_process (
             id text PRIMARY KEY,
@@ -87,6 +98,7 @@ def downgrade() -> None:
         "link_deletion",
         "link_definition",
         "workflow_process",
+        "workflow_signal",
         "workflow_step",
         "workflow_run",
     ):

@@ -1,5 +1,6 @@
 """The saga engine: steps, workflows that await them, and a journal in PostgreSQL."""
 
+from .background import signal, signal_failure, start
 from .context import StepContext
 from .engine import WorkflowEngine
 from .errors import (
@@ -8,8 +9,12 @@ from .errors import (
     IdempotencyMismatch,
     Nondeterministic,
     PermanentFailure,
+    RunCancelled,
     RunInProgress,
     RunInsideTransaction,
+    RunNotFound,
+    RunStateConflict,
+    RunTimedOut,
     SiblingFailed,
     StepFailed,
     StepOutsideBody,
@@ -21,8 +26,11 @@ from .hook import Hook, hook
 from .log import log
 from .parallel import parallel
 from .retry import Retry
+from .run import Run
+from .runs import RunDetails, Runs, RunSummary
 from .step import ExternalStep, ReadStep, Step, StepResponse, step
 from .values import now, random, uuid
+from .waiting import sleep, wait_for
 from .workflow import Workflow, workflow
 
 __all__ = [
@@ -35,8 +43,16 @@ __all__ = [
     "PermanentFailure",
     "ReadStep",
     "Retry",
+    "Run",
+    "RunCancelled",
+    "RunDetails",
     "RunInProgress",
     "RunInsideTransaction",
+    "RunNotFound",
+    "RunStateConflict",
+    "RunSummary",
+    "RunTimedOut",
+    "Runs",
     "SiblingFailed",
     "Step",
     "StepContext",
@@ -53,7 +69,12 @@ __all__ = [
     "now",
     "parallel",
     "random",
+    "signal",
+    "signal_failure",
+    "sleep",
+    "start",
     "step",
     "uuid",
+    "wait_for",
     "workflow",
 ]

@@ -10,7 +10,7 @@ from msgspec import Raw, structs
 from ..db import Session, Transaction, as_busy
 from ..errors import HoldfastError
 from .codec import decode, describe_error, encode, restore_error
-from .errors import StepTimedOut
+from .errors import RunTimedOut, StepTimedOut
 from .failpoint import failpoint
 from .frame import Outcome
 from .invocation import invoke
@@ -35,13 +35,18 @@ async def perform_step(lane: Lane, call: StepCall[Any], entry: Entry) -> Outcome
             return await _ONCE[call.step.kind](lane, call, entry, started), None
         except Exception as error:
             unknown = unknown or not is_outcome(error)
-            if lane.stopped or not call.step.retry.again(error, entry.attempts):
+            over = lane.stopped or isinstance(error, RunTimedOut)
+            if over or not call.step.retry.again(error, entry.attempts):
                 exhausted = entry.attempts >= call.step.retry.attempts > 1
                 return _failed(lane, call, entry, error, started, unknown=unknown or exhausted)
-        await asyncio.sleep(call.step.retry.pause(entry.attempts))
-        entry = structs.replace(entry, attempts=entry.attempts + 1)
+        pause, left = call.step.retry.pause(entry.attempts), lane.record.seconds_left
+        await asyncio.sleep(pause if left is None else min(pause, left))
         if call.step.kind == "external":
             await check_ours(lane.record)
+        reason = lane.record.reason_to_halt()
+        if reason is not None:
+            return _failed(lane, call, entry, reason, started, unknown=unknown)
+        entry = structs.replace(entry, attempts=entry.attempts + 1)
 
 
 async def _commit(lane: Lane, _call: StepCall[Any], _entry: Entry) -> None:
@@ -83,7 +88,7 @@ async def _transact_once(lane: Lane, call: StepCall[Any], entry: Entry, started:
         await record.check_key(session)
         value, entry = await _attempt(record, call, entry, session)
         await lane.keep(transaction, record.timed(entry, started))
-    except StepTimedOut:
+    except (StepTimedOut, RunTimedOut):
         await transaction.discard()
         raise
     except BaseException:

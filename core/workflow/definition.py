@@ -20,15 +20,22 @@ KEYED_RETENTION = timedelta(hours=24)
 
 
 class Definition(Generic[D, R]):
-    """Id, version and body of a workflow, and how long its finished runs are kept."""
+    """Id, version and body of a workflow, how long a run may take and how long a finished one is kept."""
 
     def __init__(
-        self, id: str, body: Callable[[D], Coroutine[Any, Any, R]], *, version: int, retention: timedelta
+        self,
+        id: str,
+        body: Callable[[D], Coroutine[Any, Any, R]],
+        *,
+        version: int,
+        retention: timedelta,
+        timeout: timedelta | None = None,
     ) -> None:
         self.id = id
         self.body = body
         self.version = version
         self.retention = retention
+        self.timeout = timeout
         self.__doc__ = body.__doc__
 
     def __call__(self, data: D, /) -> Call[R]:

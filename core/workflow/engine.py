@@ -8,18 +8,20 @@ from typing import Any
 import structlog
 
 from ..container import Container, Scope
+from ..db import Session, Transaction
 from ..errors import Busy, InvalidData, OutcomeUnknown
 from ..heartbeat import Heartbeat
 from ..ids import new_id
 from .call import Body
 from .codec import encode
 from .definition import Definition
-from .errors import RunInProgress, RunInsideTransaction, StepOutsideBody, UnstorableResult
-from .journal import RunRow
+from .errors import IdempotencyMismatch, RunInProgress, RunInsideTransaction, StepOutsideBody, UnstorableResult
+from .journal import find_by_id, find_by_key
 from .record import Record
-from .recovery import Recovery
+from .recovery import Claimed
 from .registry import Registry
-from .runner import Answer, Runner, UndoUnknown
+from .runner import Answer, Runner
+from .sweep import Sweep, stop
 
 RECOVERY_PATIENCE = 30.0
 """Seconds that a run which was taken over waits for a database that is away; a later sweep takes it up again."""
@@ -32,74 +34,31 @@ class WorkflowEngine:
 
     def __init__(self, container: Container, registry: Registry, heartbeat: Heartbeat) -> None:
         self._container = container
-        self._registry = registry
+        self.registry = registry
         self._process_id = heartbeat.process_id
-        self._recovery = Recovery(container, registry, heartbeat)
-        self._sweeping: asyncio.Task[None] | None = None
+        self._sweep = Sweep(container, registry, heartbeat, self._drive, self._driven)
         self._tasks: set[asyncio.Task[Answer]] = set()
-        self._claimed: set[asyncio.Task[Answer]] = set()
-        """What the sweep has claimed: no more than there are connections, lest a step waits for one in vain."""
+        self._waiting: set[asyncio.Task[Answer]] = set()
+        """Callers' waits for runs that are suspended: they drive nothing and end with this process."""
+        self._nudges: set[asyncio.Task[None]] = set()
         self._closing = False
 
     def open(self) -> None:
-        """Begin to take over what nobody drives any more."""
-        self._sweeping = asyncio.create_task(self._keep_sweeping(), name="sweep")
-
-    async def _keep_sweeping(self) -> None:
-        while True:
-            await asyncio.sleep(self._container.config.engine.beat_seconds)
-            try:
-                await self.sweep()
-            except Exception as error:
-                log.warning("sweep_failed", error=repr(error))
+        """Begin to take over what nobody drives any more, and what is due."""
+        self._sweep.open()
 
     async def sweep(self) -> int:
-        """Claim the runs that nobody drives any more and begin to drive them; returns how many there were."""
-        taken = 0
-        await self._recovery.forget_the_dead()
-        while claimed := await self._claim(await self._free_turns()):
-            for record, row in claimed:
-                task = self._drive(record, row)
-                self._claimed.add(task)
-                task.add_done_callback(self._claimed.discard)
-            taken += len(claimed)
-        return taken
+        """Claim the runs that nobody drives and somebody should; returns how many there were."""
+        return await self._sweep.sweep()
 
-    async def _claim(self, limit: int) -> list[tuple[Record, RunRow]]:
-        return await self._recovery.claim(await self._recovery.orphans(self._driven), limit)
-
-    async def _free_turns(self) -> int:
-        turns = self._container.config.database.pool_size
-        while len(self._claimed) >= turns:
-            await asyncio.wait(self._claimed, return_when=asyncio.FIRST_COMPLETED)
-        return turns - len(self._claimed)
-
-    async def _take_up(self, run_id: str) -> None:
-        """Drive a run that another one waits for, if it is lost: the sweep may have its hands full of such waiters."""
+    async def take_up(self, run_id: str) -> None:
+        """Drive a run now, if it is lost or due and its workflow is known here."""
         if not self._closing:
-            for record, row in await self._recovery.claim_this(run_id):
-                self._drive(record, row)
+            await self._sweep.take_up(run_id)
 
-    def _drive(self, record: Record, row: RunRow) -> asyncio.Task[Answer]:
-        steps = dict(self._registry.steps)
-        runner = Runner(record, patience=RECOVERY_PATIENCE, steps=steps, take_up=self._take_up)
-        return self._own(asyncio.create_task(self._resume(runner, row), name=row.id))
-
-    async def _resume(self, runner: Runner, row: RunRow) -> Answer:
-        try:
-            answer = await self._resume_or_let_go(runner, row)
-        except Exception as error:
-            self._recovery.avoid(row.id, error)
-            raise
-        self._recovery.driven(row.id)
-        return answer
-
-    async def _resume_or_let_go(self, runner: Runner, row: RunRow) -> Answer:
-        try:
-            return await runner.resume(row)
-        except UndoUnknown as error:
-            await self._recovery.let_go(row, error)
-            return Answer()
+    def _drive(self, claimed: Claimed) -> asyncio.Task[Answer]:
+        runner = Runner(claimed.record, patience=RECOVERY_PATIENCE, steps=self.registry.steps, take_up=self.take_up)
+        return self._own(asyncio.create_task(self._sweep.resume(runner, claimed), name=claimed.row.id))
 
     def _driven(self) -> set[str]:
         return {task.get_name() for task in self._tasks}
@@ -122,7 +81,8 @@ class WorkflowEngine:
         if self._closing:
             raise Busy("this process is shutting down")
         scope.replayed = False
-        runner = self._runner(definition, scope, data, scope.key_of_run(key), wait, context)
+        record = self._record(definition, scope, data, key, context)
+        runner = Runner(record, patience=wait.total_seconds(), steps=self.registry.steps, take_up=self.take_up)
         answer = await self._answer(runner, wait)
         scope.replayed = answer.replayed
         if answer.error is None:
@@ -133,9 +93,22 @@ class WorkflowEngine:
             del answer  # else the error would hold this frame, and this frame the error
 
     async def _answer(self, runner: Runner, wait: timedelta) -> Answer:
-        task = self._own(asyncio.create_task(runner.run(), name=runner.awaits))
+        until = asyncio.get_running_loop().time() + wait.total_seconds()
+        answer = await self._ends(self._own(asyncio.create_task(runner.run(), name=runner.awaits)), runner, until, wait)
+        if not answer.suspended:
+            return answer
+        task = asyncio.create_task(runner.wait(), name=runner.awaits)
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
         try:
-            await asyncio.wait([task], timeout=wait.total_seconds())
+            return await self._ends(task, runner, until, wait)
+        finally:
+            task.cancel()
+            del task  # else an error would hold this frame, and this frame the error
+
+    async def _ends(self, task: asyncio.Task[Answer], runner: Runner, until: float, wait: timedelta) -> Answer:
+        try:
+            await asyncio.wait([task], timeout=until - asyncio.get_running_loop().time())
             if not task.done():
                 raise RunInProgress(f"run {runner.awaits} takes longer than {wait}", run_id=runner.awaits)
             if task.cancelled():
@@ -149,35 +122,73 @@ class WorkflowEngine:
         task.add_done_callback(self._ended)
         return task
 
-    def _runner(
+    def _record(
         self,
         definition: Definition[Any, Any],
         scope: Scope,
         data: object,
         key: str | None,
-        wait: timedelta,
         context: Mapping[str, str] | None,
-    ) -> Runner:
+    ) -> Record:
         try:
             given = encode(data, f"the input of {definition.id}")
         except UnstorableResult as error:
             raise InvalidData(error.detail) from error
-        record = Record(
+        return Record(
             self._container,
-            definition,
+            self.registry.learn(definition),
             given,
             run_id=new_id("run"),
-            key=key,
+            key=scope.key_of_run(key),
             context={**scope.context, **(context or {})},
             created_at=self._container.clock.now(),
             owner=self._process_id,
         )
-        return Runner(record, patience=wait.total_seconds(), take_up=self._take_up)
+
+    async def start(
+        self,
+        definition: Definition[Any, Any],
+        scope: Scope,
+        data: object,
+        *,
+        key: str | None,
+        context: Mapping[str, str] | None,
+    ) -> str:
+        """Leave a run to the workers, in the scope's transaction if one is open; return its id."""
+        record = self._record(definition, scope, data, key, context)
+        record.argument()
+        async with scope.transaction() as transaction:
+            if not await record.enqueue(transaction):
+                return await _run_with_key_of(record, Session(self._container.engine, transaction))
+            transaction.on_commit(lambda: self.nudge(record.run_id))
+        return record.run_id
+
+    async def give_up(self, transaction: Transaction, run_id: str) -> None:
+        """Move a run that nobody drives to its compensation, without its body."""
+        session = Session(self._container.engine, transaction)
+        record, row, _ = await self._sweep.read(session, run_id)
+        await record.adopt(session, row)
+        await record.give_up(transaction, row)
+
+    def nudge(self, run_id: str) -> None:
+        """Take a run up soon, if it is lost or due; should this fail, the sweep finds it."""
+        if self._sweep.is_open and not self._closing:
+            task = asyncio.create_task(self._take_up_soon(run_id), name=f"nudge {run_id}")
+            self._nudges.add(task)
+            task.add_done_callback(self._nudges.discard)
+
+    async def _take_up_soon(self, run_id: str) -> None:
+        try:
+            await self.take_up(run_id)
+        except Exception as error:
+            log.warning("nudge_failed", run_id=run_id, error=repr(error))
 
     def _ended(self, task: asyncio.Task[Answer]) -> None:
         self._tasks.discard(task)
         if task.cancelled():
             return
+        if task.exception() is None and task.result().suspended:
+            self._sweep.wake_at(task.result().due_at)
         error = task.exception() or task.result().error
         if error is not None:
             log.debug("run_failed", run_id=task.get_name(), error=repr(error))
@@ -185,25 +196,23 @@ class WorkflowEngine:
     async def close(self, grace: float) -> None:
         """Take no new run; let the running ones end for `grace` seconds, then leave them to other processes."""
         self._closing = True
-        if self._sweeping is not None:
-            await _stop({self._sweeping})
+        opened = await self._sweep.close()
+        await stop({*self._nudges})
+        for task in self._waiting:
+            task.cancel()
         if self._tasks:
             _, left = await asyncio.wait(self._tasks, timeout=grace)
-            await _stop(left)
-        if self._sweeping is not None:
-            await self._hand_over()
-            self._sweeping = None
-
-    async def _hand_over(self) -> None:
-        try:
-            await self._recovery.hand_over()
-        except Exception as error:
-            # They are found all the same, one lease later.
-            log.warning("hand_over_failed", error=repr(error))
+            await stop(left)
+        if opened:
+            await self._sweep.hand_over()
 
 
-async def _stop(tasks: "set[asyncio.Task[Any]]") -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
+async def _run_with_key_of(record: Record, session: Session) -> str:
+    """Return the run that has the key of `record`; `IdempotencyMismatch` if it was started with other input."""
+    run_id = await find_by_key(session, record.definition.id, str(record.key))
+    row = None if run_id is None else await find_by_id(session, run_id)
+    if row is None:
+        raise Busy(f"the run with key {record.key!r} went away a moment ago")
+    if row.input_hash != record.input_hash:
+        raise IdempotencyMismatch
+    return row.id

@@ -1,8 +1,10 @@
 """What can go wrong between a caller, a body and the engine."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-from ..errors import HoldfastError
+from ..errors import HoldfastError, NotFound
 
 
 class StepFailed(HoldfastError):
@@ -42,6 +44,34 @@ class StepTimedOut(HoldfastError, TimeoutError):
     code = "step_timed_out"
     status = 504
     retryable = True
+
+
+class RunTimedOut(HoldfastError, TimeoutError):
+    """The run took longer than its workflow's time-out: what it did was undone."""
+
+    code = "run_timed_out"
+    status = 504
+    retryable = True
+
+
+class RunCancelled(HoldfastError):
+    """The run was cancelled: what it did was undone."""
+
+    code = "run_cancelled"
+    status = 409
+
+
+class RunNotFound(NotFound):
+    """There is no such run; a finished one is deleted after its workflow's retention."""
+
+    code = "run_not_found"
+
+
+class RunStateConflict(HoldfastError):
+    """The run is not in a state in which this can be done to it."""
+
+    code = "run_state_conflict"
+    status = 409
 
 
 class SiblingFailed(HoldfastError):
@@ -115,6 +145,23 @@ class CommitFailed(ControlFlow):
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
         self.cause = cause
+
+
+class Halted(ControlFlow):
+    """The run ends with `error` although its body has not: it is past its deadline, or to be cancelled."""
+
+    def __init__(self, error: HoldfastError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Suspended(ControlFlow):
+    """Nothing is to be done until `due_at`, if ever, or until one of these signals arrives."""
+
+    def __init__(self, due_at: datetime | None, signals: Iterable[str] = ()) -> None:
+        super().__init__(str(due_at))
+        self.due_at = due_at
+        self.signals = [*signals]
 
 
 class Stopped(ControlFlow):

@@ -11,12 +11,15 @@ from ..errors import HoldfastError, InvalidData
 from .call import Finished
 from .codec import decode, encode, error_data
 from .compensation import Steps
-from .errors import Fenced, Nondeterministic, Parked, UnstorableResult
+from .errors import CommitFailed, Fenced, Halted, Nondeterministic, Parked, Suspended, UnstorableResult
 from .frame import Frame
 from .journal import FAILURE_PATH, find_by_id
 from .lane import Lane
 from .performer import Performer
 from .record import Record
+from .signals import has_arrived
+
+Outcome = Finished | HoldfastError | Suspended | None
 
 
 class Execution:
@@ -30,20 +33,50 @@ class Execution:
         self._lane = Lane(record, eager=eager)
         self._performer = Performer(record, steps)
 
-    async def drive(self) -> Finished | HoldfastError:
-        """Return the decoded copy of what the body returned, or its error; either is committed.
+    async def drive(self) -> Outcome:
+        """Return the decoded copy of what the body returned, its error, or that it waits; each is committed.
 
-        Raises the control-flow exceptions of `errors`.
+        None means that another pass is needed: what the body waits for has arrived. Raises the control-flow exceptions
+        of `errors`.
         """
+        try:
+            reason = self._record.reason_to_halt()
+            if reason is not None and self._record.stored:
+                return await self._fail(reason)
+            return await self._drive_body()
+        finally:
+            await self._lane.rollback()
+
+    async def _drive_body(self) -> Outcome:
         argument = self._argument()
         frame = Frame(self._record, self._lane, self._record.definition, "")
         try:
             ended = await frame.drive(argument, self._performer)
-            if isinstance(ended, HoldfastError):
-                return await self._fail(ended)
-            return await self._finish(ended.value)
-        finally:
-            await self._lane.rollback()
+        except Halted as halted:
+            return await self._fail(halted.error)
+        except Suspended as suspended:
+            return await self._suspend(suspended)
+        if isinstance(ended, HoldfastError):
+            return await self._fail(ended)
+        return await self._finish(ended.value)
+
+    async def _suspend(self, suspended: Suspended) -> Outcome:
+        """Leave the run to itself until it is due, unless a signal that it waits for has come in."""
+        record, lane = self._record, self._lane
+        if suspended.signals and record.stored and await self._has_arrived(suspended.signals):
+            await lane.flush(record.running())
+            return None
+        await lane.flush(record.waiting(suspended.due_at))
+        reason = record.reason_to_halt() if record.cancelled else None
+        return suspended if reason is None else await self._fail(reason)
+
+    async def _has_arrived(self, signals: list[str]) -> bool:
+        transaction = await self._lane.transaction()
+        try:
+            return await has_arrived(transaction, self._record.run_id, signals)
+        except Exception as error:
+            await transaction.rollback()
+            raise CommitFailed(error) from error
 
     def _argument(self) -> Any:
         try:
@@ -53,7 +86,7 @@ class Execution:
                 raise
             raise Parked(Nondeterministic(error.detail)) from error
 
-    async def _finish(self, value: Any) -> Finished | HoldfastError:
+    async def _finish(self, value: Any) -> Outcome:
         record, lane = self._record, self._lane
         what = f"the result of workflow {record.definition.id}"
         try:
@@ -65,6 +98,9 @@ class Execution:
             await lane.commit_bare()
         else:
             await lane.flush(record.ended("done", result=encoded))
+        reason = record.reason_to_halt() if record.cancelled else None
+        if reason is not None:
+            return await self._fail(reason)
         record.write_log(everything=True)
         return copy
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from ..errors import HoldfastError
 from .call import Call
-from .errors import SiblingFailed, Stopped
+from .errors import SiblingFailed, Stopped, Suspended
 from .frame import Outcome
 from .lane import Lane
 from .parallel import ParallelCall
@@ -35,6 +35,7 @@ class Branch:
         self._known = stored is not None
         self.failed = stored is not None and stored.error is not None
         """Whether it failed, as far as is known."""
+        self.suspended: Suspended | None = None
         self.outcome: Outcome | None = None
         """None until it has ended, and for good when it was stopped before."""
 
@@ -51,6 +52,8 @@ class Branch:
             self.failed = self.outcome[1] is not None
         except Stopped:
             return
+        except Suspended as suspended:
+            self.suspended = suspended
         except asyncio.CancelledError:
             if not self.lane.stopped:
                 raise
@@ -69,11 +72,20 @@ async def fan_out(
     await _settle(parent, branches, performs)
     failures = [error for branch in branches if (error := _failure(branch)) is not None]
     if not failures:
+        _check_suspended(branches)
         return tuple(branch.outcome[0] for branch in branches if branch.outcome is not None), None
     for branch in reversed(branches):
         await performs.drop(parent, branch.path, branch.call)
     failures[0].siblings = failures[1:]
     return None, failures[0]
+
+
+def _check_suspended(branches: list[Branch]) -> None:
+    """Raise `Suspended` if branches have nothing to do for now: until the first of them has."""
+    waiting = [branch.suspended for branch in branches if branch.suspended is not None]
+    if waiting:
+        due_at = min((each.due_at for each in waiting if each.due_at is not None), default=None)
+        raise Suspended(due_at, [name for each in waiting for name in each.signals])
 
 
 async def _settle(parent: Lane, branches: list[Branch], performs: Performs) -> None:

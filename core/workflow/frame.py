@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 from ..errors import HoldfastError
 from .call import Body, Call, Finished
 from .definition import Definition
-from .errors import Nondeterministic, Parked, WorkflowFailed
+from .errors import Halted, Nondeterministic, Parked, RunTimedOut, WorkflowFailed
 from .lane import Lane
 from .record import Record
 
@@ -63,12 +63,18 @@ class Frame:
         self._calls += 1
         path = f"{self._prefix}{self._calls}"
         if path not in self._record.recorded:
+            reason = self._record.reason_to_halt()
+            if reason is not None:
+                raise Halted(reason)
             refusal = calls.refusal(call)
             if refusal is not None:
                 return None, refusal
             self._go_live(path, call.nested)
             self._keep_lines(body, path)
-        return await calls.perform(self._lane, path, call)
+        value, error = await calls.perform(self._lane, path, call)
+        if isinstance(error, RunTimedOut):
+            raise Halted(error)
+        return value, error
 
     def _keep_lines(self, body: Body, path: str) -> None:
         if body.lines:

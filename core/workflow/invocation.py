@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ..db import Session
+from ..errors import HoldfastError
 from .context import StepContext
 from .errors import StepFailed, StepTimedOut
 from .journal import Entry
@@ -29,7 +30,7 @@ async def invoke(
         if step.kind == "external":
             scope.key_prefix = context.token
         try:
-            return await _within(step, fn(context, *args, **named))
+            return await _within(record, entry, step, fn(context, *args, **named))
         except asyncio.CancelledError as error:
             if _is_cancelled():
                 raise
@@ -38,21 +39,32 @@ async def invoke(
             raise StepFailed(detail, step=entry.step, error_type="CancelledError") from error
 
 
-async def _within(step: AnyStep[..., Any, Any], call: Coroutine[Any, Any, Any]) -> Any:
-    if step.timeout is None:
+async def _within(record: Record, entry: Entry, step: AnyStep[..., Any, Any], call: Coroutine[Any, Any, Any]) -> Any:
+    seconds, error = _limit(record, entry, step)
+    if seconds is None:
         return await call
-    limit = asyncio.timeout(step.timeout.total_seconds())
+    limit = asyncio.timeout(seconds)
     try:
         async with limit:
             value = await call
-    except TimeoutError as error:
+    except TimeoutError as late:
         if not limit.expired():
             raise
-        raise StepTimedOut(f"step {step.id} took longer than {step.timeout}") from error
+        raise error from late
     # A function that swallows its cancellation and returns is too late all the same.
     if limit.expired():
-        raise StepTimedOut(f"step {step.id} took longer than {step.timeout}")
+        raise error
     return value
+
+
+def _limit(record: Record, entry: Entry, step: AnyStep[..., Any, Any]) -> tuple[float | None, HoldfastError]:
+    """Return how many seconds there are, and what is raised when they are over: the step's or the run's own limit."""
+    own = None if step.timeout is None else step.timeout.total_seconds()
+    # What undoes a run is not bound by the run's deadline.
+    left = None if entry.kind == "undo" else record.seconds_left
+    if left is None or (own is not None and own <= left):
+        return own, StepTimedOut(f"step {step.id} took longer than {step.timeout}")
+    return left, record.timed_out()
 
 
 def _is_cancelled() -> bool:

@@ -23,25 +23,33 @@ FAILURE_PATH = "0"
 ENDED = frozenset({"done", "failed", "compensated", "compensation_failed", "cancelled"})
 
 _INSERT: LiteralString = """
-INSERT INTO workflow_run (id, workflow, version, key, status, owner, input_hash, input, context, entries, result,
-    error, created_at, finished_at, expires_at)
-VALUES (%(id)s, %(workflow)s, %(version)s, %(key)s, %(status)s, %(owner)s, %(input_hash)s, %(input)s::jsonb,
-    %(context)s::jsonb, %(entries)s::jsonb, %(result)s::jsonb, %(error)s::jsonb, %(created_at)s, %(finished_at)s,
-    %(expires_at)s)"""
+INSERT INTO workflow_run (id, workflow, version, key, status, owner, due_at, deadline_at, input_hash, input, context,
+    entries, result, error, created_at, finished_at, expires_at)
+VALUES (%(id)s, %(workflow)s, %(version)s, %(key)s, %(status)s, %(owner)s, %(due_at)s, %(deadline_at)s, %(input_hash)s,
+    %(input)s::jsonb, %(context)s::jsonb, %(entries)s::jsonb, %(result)s::jsonb, %(error)s::jsonb, %(created_at)s,
+    %(finished_at)s, %(expires_at)s)"""
+
+# What another transaction is about to do with the same key is waited for.
+_ENQUEUE: LiteralString = f"""{_INSERT}
+ON CONFLICT ON CONSTRAINT "UQ_workflow_run_workflow_key" DO NOTHING RETURNING id"""
 
 # 1/count(*): no row means that the run is not ours any more, and that must fail in the server, before COMMIT.
+# A run that is to be cancelled neither ends well nor waits: it goes on, to be undone.
 _ADVANCE: LiteralString = """
 WITH run AS (
-    UPDATE workflow_run SET status = %(status)s, result = %(result)s::jsonb, error = %(error)s::jsonb,
-        finished_at = %(finished_at)s, expires_at = %(expires_at)s, owner = %(owner)s, key = %(key)s
-    WHERE id = %(id)s AND epoch = %(epoch)s AND status = %(expected)s RETURNING id),
+    UPDATE workflow_run SET
+        status = CASE WHEN cancel_requested AND %(status)s IN ('done', 'waiting') THEN status ELSE %(status)s END,
+        owner = CASE WHEN cancel_requested AND %(status)s IN ('done', 'waiting') THEN owner ELSE %(owner)s END,
+        result = %(result)s::jsonb, error = %(error)s::jsonb, due_at = %(due_at)s, finished_at = %(finished_at)s,
+        expires_at = %(expires_at)s, key = %(key)s
+    WHERE id = %(id)s AND epoch = %(epoch)s AND status = %(expected)s RETURNING id, status, cancel_requested),
 added AS (
     INSERT INTO workflow_step (run_id, path, entry)
     SELECT run.id, entry ->> 'path', entry FROM run, jsonb_array_elements(%(entries)s::jsonb) AS entry)
-SELECT 1 / count(*) FROM run"""
+SELECT 1 / count(*), max(status), bool_or(cancel_requested) FROM run"""
 
 _BY_ID: LiteralString = """
-SELECT id, epoch, status, input_hash, entries::text, result::text, error::text, key
+SELECT id, epoch, status, input_hash, entries::text, result::text, error::text, key, cancel_requested
 FROM workflow_run WHERE id = %s"""
 _BY_KEY: LiteralString = """
 SELECT id FROM workflow_run WHERE workflow = %s AND key = %s"""
@@ -62,9 +70,11 @@ class Undo(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the journal says of one engine call: `value` or `error`, and the compensation that it owes.
 
-    `kind` is that of the step; `value`, `hook`, `child` or `parallel`; `begun` (an external step at the path before
-    `:begun` is about to be called); `undo` (of the step at the path before `:undo`); or `failure`: the error that ended
-    a body, at path `0` or at that of the child, with the list of undos as it stood then.
+    `kind` is that of the step; `value`, `hook`, `child`, `parallel`, `sleep` or `wait`; `begun` (the external step at
+    the path before `:begun` is about to be called, or the sleep or wait there has begun, with the instant of its end as
+    value); `undo` (of the step at the path before `:undo`); `undo-attempt` (one that failed, with the instant of the
+    next one as value); or `failure`: the error that ended a body, at path `0` or at that of the child, with the list of
+    undos as it stood then.
     """
 
     path: str
@@ -92,11 +102,17 @@ class RunRow(msgspec.Struct, frozen=True):
     result: str | None
     error: str | None
     key: str | None
+    cancel_requested: bool
 
     @property
     def ended(self) -> bool:
         """Whether the run's outcome is final."""
         return self.status in ENDED
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more happens by itself: the run has ended, or is parked."""
+        return self.ended or self.status == "nondeterministic"
 
 
 class Change(msgspec.Struct, kw_only=True):
@@ -106,6 +122,7 @@ class Change(msgspec.Struct, kw_only=True):
     result: bytes | None = None
     error: bytes | None = None
     owner: str | None = None
+    due_at: datetime | None = None
     key: str | None = None
     finished_at: datetime | None = None
     expires_at: datetime | None = None
@@ -117,13 +134,22 @@ async def insert_run(transaction: Transaction, fixed: dict[str, Any], change: Ch
         await transaction.sql(_INSERT, {**fixed, **_values(change, entries)})
 
 
+async def enqueue_run(transaction: Transaction, fixed: dict[str, Any]) -> bool:
+    """Write the row of a run that somebody is to drive; False if another run has its key."""
+    return bool(await transaction.sql(_ENQUEUE, {**fixed, **_values(Change(status="queued", key=fixed["key"]), [])}))
+
+
 async def advance_run(
     transaction: Transaction, run_id: str, epoch: int, expected: str, change: Change, entries: list[Entry]
-) -> None:
-    """Add entries and move the run on; raises `Fenced` if it is not at `epoch` and `expected`, or has such a path."""
+) -> tuple[str, bool]:
+    """Add entries and move the run on; return the new status, and whether the run is to be cancelled.
+
+    Raises `Fenced` if it is not at `epoch` and `expected`, or has such a path.
+    """
     values = {"id": run_id, "epoch": epoch, "expected": expected, **_values(change, entries)}
     with _fence():
-        await transaction.sql(_ADVANCE, values)
+        [(_, status, cancelled)] = await transaction.sql(_ADVANCE, values)
+    return status, cancelled
 
 
 @contextmanager
@@ -171,6 +197,11 @@ def begun_path(path: str) -> str:
 def undo_path(path: str) -> str:
     """Return where it stands how the undo of the step at `path` ended."""
     return f"{path}:undo"
+
+
+def attempt_path(path: str, number: int) -> str:
+    """Return where it stands that attempt `number` to undo the step at `path` failed, and another one is due."""
+    return f"{undo_path(path)}.{number}"
 
 
 def path_order(path: str) -> list[int]:

@@ -58,10 +58,16 @@ class Lane:
         if self._open is not None:
             await self.flush(self.record.running())
 
+    async def transaction(self) -> Transaction:
+        """Return the open transaction, or a new one for the next flush; raises `CommitFailed`."""
+        if self._open is None:
+            self._open = await self.record.begin_flush()
+        return self._open
+
     async def flush(self, change: Change, *entries: Entry) -> None:
         """Write entries and `change` with what is open, or in a transaction of their own."""
         with self.sheltered():
-            transaction = self._open or await self.record.begin_flush()
+            transaction = await self.transaction()
             await self.record.commit(transaction, change, [*self.unwritten, *entries])
         self._open, self.unwritten = None, []
 

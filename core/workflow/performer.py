@@ -21,6 +21,7 @@ from .parallel import ParallelCall
 from .record import Record
 from .step import AnyStep, StepCall
 from .values import ValueCall
+from .waiting import WaitCall, WaitingCall, perform_waiting
 
 
 class Performer:
@@ -53,6 +54,8 @@ class Performer:
             return await self._hook(lane, path, call)
         if isinstance(call, ParallelCall):
             return await self._parallel(lane, path, call)
+        if isinstance(call, WaitingCall):
+            return await self._wait(lane, path, call)
         raise TypeError(f"{call.name} is not a call that this engine knows")
 
     async def _step(self, lane: Lane, path: str, call: StepCall[Any]) -> Outcome:
@@ -96,6 +99,17 @@ class Performer:
             self._record.pending.append(self._record.timed(structs.replace(entry, error=data), started))
         return outcome
 
+    async def _wait(self, lane: Lane, path: str, call: WaitingCall[Any]) -> Outcome:
+        entry = self._record.entry(path, call.id, call.kind, call.given)
+        stored = self._record.recorded.get(path)
+        if stored is None:
+            self._check(self._record.recorded.get(begun_path(path)), entry, kinds=("begun",))
+            return await perform_waiting(self._record, lane, call, entry)
+        self._check(stored, entry)
+        if stored.error is not None:
+            return None, restore_error(stored.error)
+        return (_known(stored, call.value_type, call.name) if isinstance(call, WaitCall) else None), None
+
     def _value(self, path: str, call: ValueCall[Any]) -> Outcome:
         entry = self._record.entry(path, call.id, "value")
         stored = self._record.recorded.get(path)
@@ -136,7 +150,14 @@ class Performer:
 
     async def drop(self, lane: Lane, path: str, call: Call[Any]) -> None:
         """Undo what a stopped branch did, if it is a child; a step that was stopped has done nothing."""
-        if isinstance(call, ChildCall) and path not in self._record.entries() and self._record.owed(f"{path}."):
+        if not isinstance(call, ChildCall):
+            return
+        stored = self._record.entries().get(path)
+        if stored is not None and stored.kind == "failure":
+            # It had failed by itself, and an undo of its is not due yet.
+            with lane.sheltered():
+                await undo_child(self._record, self._steps, stored)
+        elif stored is None and self._record.owed(f"{path}."):
             entry = self._record.entry(path, call.definition.id, "child", call.given)
             await self._fail_child(lane, entry, SiblingFailed())
 

@@ -15,7 +15,15 @@ from ..errors import HoldfastError, InvalidData, OutcomeUnknown
 from .call import Line
 from .codec import ErrorData, decode, error_data, hash_of, restore_error
 from .definition import Definition
-from .errors import CommitFailed, Decided, Fenced, UnstorableResult, WorkflowFailed
+from .errors import (
+    CommitFailed,
+    Decided,
+    Fenced,
+    RunCancelled,
+    RunTimedOut,
+    UnstorableResult,
+    WorkflowFailed,
+)
 from .failpoint import failpoint
 from .journal import (
     FAILURE_PATH,
@@ -24,6 +32,7 @@ from .journal import (
     RunRow,
     Undo,
     advance_run,
+    enqueue_run,
     find_by_key,
     insert_run,
     path_order,
@@ -57,6 +66,9 @@ class Record:
         self.input = given
         self.input_hash = hash_of(given)
         self.created_at = created_at
+        self.deadline_at = None if definition.timeout is None else created_at + definition.timeout
+        self.cancelled = False
+        """Whether somebody has asked, as far as the last flush saw, that the run be undone."""
         self.epoch = 0
         self.status: str | None = None
         """What the stored row says; None while there is no row."""
@@ -66,6 +78,8 @@ class Record:
         self.lines: list[tuple[str, list[Line]]] = []
         """What bodies have logged, each with the path of the next call: written when that is durable."""
         self.key_checked = key is None
+        self._moved_to: tuple[str, bool] = ("", False)
+        """Status and cancellation as the last flush left them, committed or not."""
         # Lanes take turns: what one of them has journaled is durable before another one builds on it.
         self._turn = asyncio.Lock()
 
@@ -107,19 +121,44 @@ class Record:
         ]
         return sorted(undos, key=lambda undo: path_order(undo.path), reverse=True)
 
+    def reason_to_halt(self) -> HoldfastError | None:
+        """Return why the run is to end although its body has not."""
+        if self.cancelled:
+            return RunCancelled(f"run {self.run_id} was cancelled")
+        return self.timed_out() if self.seconds_left == 0 else None
+
+    def timed_out(self) -> RunTimedOut:
+        """Return the error of a run that is past its deadline."""
+        return RunTimedOut(f"run {self.run_id} took longer than {self.definition.timeout}")
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the deadline, 0 when it has passed, None if there is none."""
+        if self.deadline_at is None:
+            return None
+        return max(0.0, (self.deadline_at - self.container.clock.now()).total_seconds())
+
     def running(self) -> Change:
         """Return the change of a flush after which the run goes on."""
         return Change(status="running", owner=self.owner, key=self.key)
 
-    def compensating(self) -> Change:
-        """Return the change of a flush after which compensations are owed."""
-        return Change(status="compensating", owner=self.owner, key=self.key)
+    def waiting(self, due_at: datetime | None) -> Change:
+        """Return the change of a flush after which nobody drives the run until it is due, at its deadline at last."""
+        ends = [at for at in (due_at, self.deadline_at) if at is not None]
+        return Change(status="waiting", due_at=min(ends, default=None), key=self.key)
+
+    def compensating(self, due_at: datetime | None = None) -> Change:
+        """Return the change of a flush after which compensations are owed, by nobody until `due_at` if that is set."""
+        owner = self.owner if due_at is None else None
+        return Change(status="compensating", owner=owner, due_at=due_at, key=self.key)
 
     def failed(self, error: ErrorData, unwritten: Iterable[Entry] = ()) -> Change:
         """Return the change of the last flush of a run that failed; the key goes if the error is not remembered."""
         undos = [entry for entry in self.entries(unwritten).values() if entry.kind == "undo"]
         undone = all(undo.error is None for undo in undos)
         status = "failed" if not undos else "compensated" if undone else "compensation_failed"
+        if undone and error.code == RunCancelled.code:
+            status = "cancelled"
         change = self.ended(status, error=msgspec.json.encode(error))
         if not restore_error(error).remembered:
             change.key = None
@@ -132,6 +171,13 @@ class Record:
         await self.commit(
             await self.begin_flush(), Change(status="nondeterministic", error=msgspec.json.encode(data), key=self.key)
         )
+
+    async def give_up(self, transaction: Transaction, row: RunRow) -> None:
+        """Have what the run did undone, by whoever takes it up, because of the error that it is parked with."""
+        given_up = WorkflowFailed(f"run {self.run_id} was given up while it was {row.status}")
+        error = error_data(given_up, "") if row.error is None else msgspec.json.decode(row.error, type=ErrorData)
+        failure = self.failure(self.entry(FAILURE_PATH, self.definition.id, "failure"), error, self.owed())
+        await self._flush(transaction, self.compensating(self.container.clock.now()), [failure])
 
     def stored_failure(self) -> HoldfastError:
         """Return the error that ended the body, from the journal of a run that is being compensated."""
@@ -180,7 +226,7 @@ class Record:
         failpoint(f"after-{what}-commit")
         self.recorded.update({entry.path: entry for entry in entries})
         del self.pending[:batch]
-        self.status = change.status
+        self.status, self.cancelled = self._moved_to
 
     def entry(self, path: str, step: str, kind: str, given: bytes = b"") -> Entry:
         """Return an entry without an outcome."""
@@ -236,9 +282,18 @@ class Record:
 
     async def _flush(self, transaction: Transaction, change: Change, entries: list[Entry]) -> None:
         if self.status is not None:
-            await advance_run(transaction, self.run_id, self.epoch, self.status, change, entries)
+            self._moved_to = await advance_run(transaction, self.run_id, self.epoch, self.status, change, entries)
             return
-        fixed = {
+        await insert_run(transaction, self._fixed(), change, entries)
+        self._moved_to = change.status, False
+
+    async def enqueue(self, transaction: Transaction) -> bool:
+        """Leave the run to whoever takes it up once `transaction` has committed; False if another one has its key."""
+        return await enqueue_run(transaction, {**self._fixed(), "key": self.key})
+
+    def _fixed(self) -> dict[str, Any]:
+        """Return what of the row never changes."""
+        return {
             "id": self.run_id,
             "workflow": self.definition.id,
             "version": self.definition.version,
@@ -246,8 +301,8 @@ class Record:
             "input": self.input.decode(),
             "context": msgspec.json.encode(self.context).decode(),
             "created_at": self.created_at,
+            "deadline_at": self.deadline_at,
         }
-        await insert_run(transaction, fixed, change, entries)
 
     async def adopt(self, session: Session, row: RunRow | None) -> None:
         """Take over what the database knows of this run, dropping what had not become durable."""
@@ -258,6 +313,7 @@ class Record:
         self.lines = []
         self.status = None if row is None else row.status
         self.epoch = 0 if row is None else row.epoch
+        self.cancelled = row is not None and row.cancel_requested
 
 
 def _what_it_is(change: Change, entries: list[Entry]) -> str:

@@ -1,14 +1,15 @@
-"""Recovery: the sweep that claims runs which nobody drives any more.
+"""Recovery: the sweep that claims runs which nobody drives and somebody should.
 
 A run is lost when the process that owns it has not beaten for a lease, when nobody owns it, or when this process is
-its owner and does not drive it. Each claim raises the epoch, so that what the old owner still writes is refused.
-Who claims a run has its workflow in that very version: another one may not know the steps that are to be undone.
+its owner and does not drive it; one that waits is claimed when it is due. Each claim raises the epoch, so that what the
+old owner still writes is refused. Who claims a run has its workflow in that very version; one that is to be undone
+needs the steps alone, so any version will do.
 """
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any, LiteralString
+from datetime import datetime, timedelta
+from typing import Any, LiteralString, NamedTuple
 
 import msgspec
 import structlog
@@ -18,6 +19,7 @@ from ..db import Session
 from ..db.session import Tuple
 from ..heartbeat import Heartbeat
 from .codec import canonical
+from .errors import RunNotFound
 from .journal import RunRow
 from .record import Record
 from .registry import Registry
@@ -29,28 +31,42 @@ FIRST_PAUSE, LAST_PAUSE = 1.0, 3600.0
 LEASES_KEPT = 10
 """A process that has not beaten for so many leases is forgotten, unless runs still name it."""
 
-# Looked for without a lock, so that a sweep that finds nothing writes nothing.
-_LOST_AT_ALL: LiteralString = """
+# Looked for without a lock, so that a sweep that finds nothing writes nothing. Two statements, each with its own index:
+# the runs that somebody should drive, and of the many that wait those that are due.
+_MINE: LiteralString = """
+    AND ((run.workflow, run.version) IN (SELECT * FROM unnest(%(workflows)s::text[], %(versions)s::integer[]))
+        OR run.status = 'compensating' OR run.cancel_requested)
+    AND run.id <> ALL(%(avoided)s)"""
+_LOST: LiteralString = f"""
 WITH alive AS (
     SELECT id FROM workflow_process WHERE beat_at > clock_timestamp() - %(lease)s)
-SELECT run.id FROM workflow_run AS run
-WHERE run.status IN ('running', 'compensating')
-    AND (run.owner IS NULL OR run.id = ANY(%(orphans)s) OR (
+SELECT run.id, run.owner IS NOT NULL AS taken_over FROM workflow_run AS run
+WHERE run.status IN ('queued', 'running', 'compensating')
+    AND (run.owner IS NULL AND (run.due_at IS NULL OR run.due_at <= %(now)s) OR run.id = ANY(%(orphans)s) OR (
         %(others)s AND run.owner <> %(me)s AND run.owner NOT IN (SELECT id FROM alive)
-        AND %(me)s IN (SELECT id FROM alive)))
-    AND (run.workflow, run.version) IN (SELECT * FROM unnest(%(workflows)s::text[], %(versions)s::integer[]))
-    AND run.id <> ALL(%(avoided)s)"""
-_LOST: LiteralString = f"{_LOST_AT_ALL} ORDER BY run.id LIMIT %(limit)s"
-_THIS: LiteralString = f"{_LOST_AT_ALL} AND run.id = %(id)s"
+        AND %(me)s IN (SELECT id FROM alive))){_MINE}"""  # noqa: S608, of constants
+_DUE: LiteralString = f"""
+SELECT run.id, false AS taken_over FROM workflow_run AS run
+WHERE run.status = 'waiting' AND run.due_at <= %(now)s{_MINE}"""  # noqa: S608
 
 _CLAIM: LiteralString = """
-UPDATE workflow_run AS run SET epoch = run.epoch + 1, owner = %(me)s
+UPDATE workflow_run AS run SET epoch = run.epoch + 1, owner = %(me)s, due_at = NULL,
+    takeovers = run.takeovers + lost.taken_over::integer,
+    status = CASE WHEN run.status IN ('queued', 'waiting') THEN 'running' ELSE run.status END
 FROM lost WHERE run.id = lost.id
-RETURNING run.id, run.epoch, run.status, run.input_hash, run.entries::text, run.result::text, run.error::text, run.key,
-    run.workflow, run.version, run.input::text, run.context::text, run.created_at"""
-_CLAIM_LOST: LiteralString = f"WITH lost AS ({_LOST} FOR UPDATE OF run SKIP LOCKED) {_CLAIM}"
-_CLAIM_THIS: LiteralString = f"WITH lost AS ({_THIS} FOR UPDATE OF run SKIP LOCKED) {_CLAIM}"
+RETURNING """
+_ALL: LiteralString = """
+    run.id, run.epoch, run.status, run.input_hash, run.entries::text, run.result::text, run.error::text, run.key,
+    run.cancel_requested, run.workflow, run.version, run.input::text, run.context::text, run.created_at"""
+_READ: LiteralString = f"SELECT {_ALL}, false FROM workflow_run AS run WHERE id = %s"  # noqa: S608
+_LIMIT: LiteralString = "ORDER BY run.id LIMIT %(limit)s"
+_THIS: LiteralString = "AND run.id = %(id)s"
+_LOCK: LiteralString = "FOR UPDATE OF run SKIP LOCKED"
+_LOOKS: tuple[LiteralString, ...] = (_LOST, _DUE)
 
+_NEXT: LiteralString = """
+SELECT min(due_at) FROM workflow_run
+WHERE due_at > %s AND owner IS NULL AND status IN ('waiting', 'compensating')"""
 _OWN: LiteralString = """
 SELECT id FROM workflow_run WHERE owner = %s AND status IN ('running', 'compensating')"""
 _HAND_OVER: LiteralString = """
@@ -62,6 +78,14 @@ _FORGET: LiteralString = """
 DELETE FROM workflow_process AS process
 WHERE beat_at < clock_timestamp() - %s AND id <> %s AND NOT EXISTS (
     SELECT FROM workflow_run WHERE owner = process.id AND status IN ('running', 'compensating'))"""
+
+
+class Claimed(NamedTuple):
+    """A run that this process is to drive; `taken_over` from another one, which died."""
+
+    record: Record
+    row: RunRow
+    taken_over: bool
 
 
 class Recovery:
@@ -84,40 +108,55 @@ class Recovery:
         known = driven()
         return [id for (id,) in rows if id not in known]
 
-    async def claim(self, orphans: list[str], limit: int) -> list[tuple[Record, RunRow]]:
-        """Return up to `limit` lost runs, which are this process's from now on."""
-        values = {**self._values(), "orphans": orphans, "limit": limit}
-        if not await self._session.sql(_LOST, values):
-            return []
-        return self._lost_runs(await self._session.sql(_CLAIM_LOST, values))
+    async def claim(self, orphans: list[str], limit: int) -> list[Claimed]:
+        """Return up to `limit` lost or due runs of each kind, which are this process's from now on."""
+        return await self._claim(_LIMIT, {**self._values(), "orphans": orphans, "limit": limit})
 
-    async def claim_this(self, run_id: str) -> list[tuple[Record, RunRow]]:
-        """Return one run, which is this process's from now on, if it is lost."""
-        values: dict[str, Any] = {**self._values(), "orphans": [], "id": run_id}
-        if not await self._session.sql(_THIS, values):
-            return []
-        return self._lost_runs(await self._session.sql(_CLAIM_THIS, values))
+    async def claim_this(self, run_id: str) -> list[Claimed]:
+        """Return one run, which is this process's from now on, if it is lost or due."""
+        return await self._claim(_THIS, {**self._values(), "orphans": list[str](), "id": run_id})
+
+    async def _claim(self, which: LiteralString, values: dict[str, Any]) -> list[Claimed]:
+        claimed: list[Claimed] = []
+        for look in _LOOKS:
+            if await self._session.sql(f"{look} {which}", values):
+                claim: LiteralString = f"WITH lost AS ({look} {which} {_LOCK}) {_CLAIM} {_ALL}, lost.taken_over"
+                claimed += self._readable(await self._session.sql(claim, values))
+        return claimed
+
+    async def read(self, session: Session, run_id: str) -> Claimed:
+        """Return a run as it stands, without claiming it; raises `RunNotFound`."""
+        rows = await session.sql(_READ, (run_id,))
+        if not rows:
+            raise RunNotFound(f"there is no run {run_id}")
+        return self._read(rows[0])
+
+    async def next_due(self) -> datetime | None:
+        """Return when the next run is due that nobody drives."""
+        [(due_at,)] = await self._session.sql(_NEXT, (self._container.clock.now(),))
+        return due_at
 
     def _values(self) -> dict[str, Any]:
         now = time.monotonic()
         return {
             "me": self._heartbeat.process_id,
             "lease": timedelta(seconds=self._container.config.engine.lease_seconds),
+            "now": self._container.clock.now(),
             "others": not self._heartbeat.patient,
             "workflows": [id for id, _ in self._registry.definitions],
             "versions": [version for _, version in self._registry.definitions],
             "avoided": [*self._left, *(id for id, (until, _) in self._avoided.items() if until > now)],
         }
 
-    def _lost_runs(self, rows: list[Tuple]) -> list[tuple[Record, RunRow]]:
-        lost: list[tuple[Record, RunRow]] = []
+    def _readable(self, rows: list[Tuple]) -> list[Claimed]:
+        claimed: list[Claimed] = []
         for row in rows:
             try:
-                lost.append(self._lost_run(row))
+                claimed.append(self._read(row))
             except Exception as error:  # noqa: BLE001, whatever is wrong with the row
                 # One row that cannot be read must not keep the others from being driven.
                 self.avoid(row[0], error)
-        return lost
+        return claimed
 
     def avoid(self, run_id: str, error: Exception) -> None:
         """Leave a run alone that could not be driven, twice as long as the last time."""
@@ -141,11 +180,11 @@ class Recovery:
         lease = timedelta(seconds=self._container.config.engine.lease_seconds)
         await self._session.sql(_FORGET, (LEASES_KEPT * lease, self._heartbeat.process_id))
 
-    def _lost_run(self, row: Tuple) -> tuple[Record, RunRow]:
-        run, (workflow, version, given, context, created_at) = RunRow(*row[:8]), row[8:]
+    def _read(self, row: Tuple) -> Claimed:
+        run, (workflow, version, given, context, created_at, taken_over) = RunRow(*row[:9]), row[9:]
         record = Record(
             self._container,
-            self._registry.definition(workflow, version),
+            self._registry.nearest(workflow, version),
             canonical(given),
             run_id=run.id,
             key=run.key,
@@ -154,7 +193,7 @@ class Recovery:
             owner=self._heartbeat.process_id,
         )
         record.input_hash = run.input_hash
-        return record, run
+        return Claimed(record, run, taken_over)
 
     async def hand_over(self) -> None:
         """Leave what this process has not finished to the others, at once."""

@@ -7,7 +7,7 @@ from types import CellType
 from typing import Any, cast
 
 from ..errors import ConfigurationError
-from .definition import Definition
+from .definition import WEEK, Definition
 from .hook import Hook
 from .step import AnyStep
 
@@ -34,6 +34,19 @@ class Registry:
             raise ConfigurationError(f"there is no workflow {workflow!r} in version {version}")
         return found
 
+    def learn(self, definition: Definition[Any, Any]) -> Definition[Any, Any]:
+        """Take in a workflow that was not known when the application was put together, and return it."""
+        if self.definitions.get((definition.id, definition.version)) is not definition:
+            self._add(definition)
+        return definition
+
+    def nearest(self, workflow: str, version: int) -> Definition[Any, Any]:
+        """Return a workflow in that version, else in the latest, else a stand-in: enough to undo a run."""
+        versions = [known for id, known in self.definitions if id == workflow]
+        if not versions:
+            return Definition(workflow, _no_body, version=version, retention=WEEK)
+        return self.definition(workflow, version if version in versions else max(versions))
+
     def _add(self, definition: Definition[Any, Any]) -> None:
         known = self.definitions.setdefault((definition.id, definition.version), definition)
         if known is not definition:
@@ -51,6 +64,10 @@ class Registry:
             origin = cast("AnyStep[..., Any, Any]", each).origin
             if self.steps.setdefault(origin.id, origin) is not origin:
                 raise ConfigurationError(f"two steps have the id {origin.id!r}")
+
+
+async def _no_body(_data: None) -> None:
+    raise ConfigurationError("there is no code for this workflow")
 
 
 def _enclosed(body: Callable[..., object]) -> Iterator[object]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,9 +10,9 @@ import structlog
 
 from ..db import Session, as_busy, connection_lost, is_transient
 from ..errors import Busy, HoldfastError, OutcomeUnknown
-from .call import Finished
 from .codec import ErrorData, canonical, decode, describe_error, restore_error
 from .compensation import Steps, compensate
+from .definition import Definition
 from .errors import (
     CommitFailed,
     Decided,
@@ -19,11 +20,13 @@ from .errors import (
     IdempotencyMismatch,
     Parked,
     RunInProgress,
+    Suspended,
     WorkflowFailed,
 )
 from .execution import Execution
 from .journal import RunRow, find_by_id, find_by_key, undo_path
 from .record import Record
+from .recovery import Claimed
 
 T = TypeVar("T")
 
@@ -40,11 +43,16 @@ class UndoUnknown(Exception):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a call gets: the decoded result or the run's error; whether an earlier run with the key produced it."""
+    """What a call gets: the decoded result or the run's error; whether an earlier run with the key produced it.
+
+    Or nothing yet: the run is `suspended`, and due at `due_at` if it does not wait for a signal alone.
+    """
 
     value: Any = None
     error: HoldfastError | None = None
     replayed: bool = False
+    suspended: bool = False
+    due_at: datetime | None = None
 
 
 class Runner:
@@ -70,14 +78,16 @@ class Runner:
         """How many passes ended with a commit that failed."""
         self._failure: CommitFailed | Fenced | None = None
 
-    async def resume(self, row: RunRow) -> Answer:
+    async def resume(self, claimed: Claimed) -> Answer:
         """Take a claimed run from where its journal ends to its own end; see `run`; raises `UndoUnknown` too."""
+        row = claimed.row
         if not await self._patiently(lambda: self._adopt(row)):
             return Answer()  # the claim is so old that another process has it
         unknown = _unknown_undos(self._record, self._steps)
         if unknown:
             raise UndoUnknown(f"run {row.id} owes undos of steps that are not known here: {', '.join(unknown)}")
-        log.info("run_taken_over", run_id=row.id, workflow=self._record.definition.id, epoch=row.epoch)
+        event = "run_taken_over" if claimed.taken_over else "run_resumed"
+        log.info(event, run_id=row.id, workflow=self._record.definition.id, epoch=row.epoch)
         return await self.run()
 
     async def _adopt(self, claimed: RunRow) -> bool:
@@ -122,12 +132,21 @@ class Runner:
         except Parked as parked:
             await self._record.park(parked.error)
             return Answer(error=parked.error)
-        return Answer(outcome.value) if isinstance(outcome, Finished) else await self._settle(outcome)
+        if isinstance(outcome, Suspended):
+            return Answer(suspended=True, due_at=outcome.due_at)
+        if isinstance(outcome, HoldfastError):
+            return await self._settle(outcome)
+        return None if outcome is None else Answer(outcome.value)
 
     async def _settle(self, error: HoldfastError) -> Answer:
         """Run the compensations that are owed, if any."""
-        if self._record.status == "compensating":
-            await compensate(self._record, self._steps)
+        record = self._record
+        if record.status == "compensating":
+            try:
+                await compensate(record, self._steps)
+            except Suspended as suspended:
+                await record.commit(await record.begin_flush(), record.compensating(suspended.due_at))
+                return Answer(suspended=True, due_at=suspended.due_at)
         return Answer(error=error)
 
     async def _recover(self, failure: CommitFailed | Fenced) -> Answer | None:
@@ -171,6 +190,13 @@ class Runner:
             await asyncio.sleep(delay)
             delay = min(delay * 2, LAST_POLL)
 
+    async def wait(self) -> Answer:
+        """Return the answer once the run has ended that this call stands for, whoever drives it."""
+        answer = await self._answer_of(self.awaits)
+        if answer is None:
+            raise OutcomeUnknown(f"run {self.awaits} is not there any more")
+        return answer
+
     async def _answer_of(self, run_id: str) -> Answer | None:
         """Wait for another execution's run to end; None if it ended without an answer to remember."""
         self.awaits = run_id
@@ -184,7 +210,7 @@ class Runner:
                 return None
             if row.input_hash != self._record.input_hash:
                 raise IdempotencyMismatch
-            if row.ended:
+            if row.final:
                 return self._outcome(row)
             if asyncio.get_running_loop().time() + delay > self._deadline:
                 raise RunInProgress(f"run {run_id} has not ended yet", run_id=run_id)
@@ -194,20 +220,25 @@ class Runner:
             delay = min(delay * 2, LAST_POLL)
 
     def _outcome(self, row: RunRow) -> Answer:
-        replayed = row.id != self._record.run_id
-        definition = self._record.definition
-        if row.status == "done":
-            what = f"the result of workflow {definition.id}"
-            return Answer(decode(canonical(row.result or "null"), definition.types[1], what), replayed=replayed)
-        if row.error is None:
-            return Answer(error=WorkflowFailed(f"run {row.id} was {row.status}"), replayed=replayed)
-        error = restore_error(msgspec.json.decode(row.error, type=ErrorData))
-        error.replayed = replayed
-        return Answer(error=error, replayed=replayed)
+        return outcome_of(row, self._record.definition, self._record.run_id)
+
+
+def outcome_of(row: RunRow, definition: Definition[Any, Any], own: str) -> Answer:
+    """Return the answer that a run's row holds; replayed if the run is not one's `own`."""
+    replayed = row.id != own
+    if row.status == "done":
+        what = f"the result of workflow {definition.id}"
+        return Answer(decode(canonical(row.result or "null"), definition.types[1], what), replayed=replayed)
+    if row.error is None:
+        return Answer(error=WorkflowFailed(f"run {row.id} was {row.status}"), replayed=replayed)
+    error = restore_error(msgspec.json.decode(row.error, type=ErrorData))
+    error.replayed = replayed
+    return Answer(error=error, replayed=replayed)
 
 
 def _unknown_undos(record: Record, steps: Steps) -> list[str]:
     """Return the steps whose undo is under way in the run, its own or a child's, and not known here."""
     failures = [entry for entry in record.recorded.values() if entry.kind == "failure"]
-    owed = {undo.step for entry in failures for undo in entry.undos if undo_path(undo.path) not in record.recorded}
+    undos = [undo for entry in failures for undo in entry.undos] + (record.owed() if record.cancelled else [])
+    owed = {undo.step for undo in undos if undo_path(undo.path) not in record.recorded}
     return sorted(id for id in owed if id not in steps or steps[id].undo is None)

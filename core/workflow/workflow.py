@@ -7,11 +7,10 @@ from typing import Any, Generic, TypeVar, cast
 from ..container import Scope
 from .definition import WEEK, Definition
 from .engine import WorkflowEngine
+from .run import WAIT, Run
 
 D = TypeVar("D")
 R = TypeVar("R")
-
-WAIT = timedelta(seconds=30)
 
 
 class Workflow(Definition[D, R], Generic[D, R]):
@@ -38,16 +37,29 @@ class Workflow(Definition[D, R], Generic[D, R]):
         engine = scope.resolve(WorkflowEngine)
         return cast("R", await engine.run(self, scope, data, key=key, wait=wait, context=context))
 
+    async def start(
+        self, scope: Scope, data: D, /, *, key: str | None = None, context: Mapping[str, str] | None = None
+    ) -> Run[R]:
+        """Leave a run to the workers and return its handle; inside `scope.transaction()` it exists once that commits.
+
+        With `key` the first run is returned again. Raises `IdempotencyMismatch` for a key used with other input. In a
+        body use `core.workflow.start`.
+        """
+        engine = scope.resolve(WorkflowEngine)
+        run_id = await engine.start(self, scope, data, key=key, context=context)
+        return Run(scope.container, engine, run_id, self)
+
 
 def workflow(
-    id: str, /, *, version: int, retention: timedelta = WEEK
+    id: str, /, *, version: int, retention: timedelta = WEEK, timeout: timedelta | None = None
 ) -> Callable[[Callable[[D], Coroutine[Any, Any, R]]], Workflow[D, R]]:
     """Make an async function of one argument a workflow; its finished runs are kept for `retention`.
 
-    `version` is bumped by hand when the body calls other steps than before.
+    `version` is bumped by hand when the body calls other steps than before. A run that has not ended `timeout` after it
+    was started is undone; as a child, a workflow is bound by the time-out of the run alone.
     """
 
     def decorate(body: Callable[[D], Coroutine[Any, Any, R]]) -> Workflow[D, R]:
-        return Workflow(id, body, version=version, retention=retention)
+        return Workflow(id, body, version=version, retention=retention, timeout=timeout)
 
     return decorate

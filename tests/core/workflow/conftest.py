@@ -28,7 +28,7 @@ def slots_url(database_server: DatabaseServer) -> Generator[str]:
 @pytest.fixture
 def url(slots_url: str) -> str:
     with psycopg.connect(slots_url) as connection:
-        connection.execute("TRUNCATE workflow_run, workflow_step, workflow_process, slot, committed")
+        connection.execute("TRUNCATE workflow_signal, workflow_run, workflow_step, workflow_process, slot, committed")
         connection.execute("SELECT setval('tries', 1, false)")
     return slots_url
 
@@ -36,7 +36,8 @@ def url(slots_url: str) -> str:
 def application_at(url: str, calls: Calls) -> Application:
     """The slots' application, whose heart beats so rarely that nothing but the test writes."""
     config = Config(
-        database=Database(url=url, pool_size=5), engine=Engine(beat_seconds=3600, lease_seconds=20, grace_seconds=5)
+        database=Database(url=url, pool_size=5),
+        engine=Engine(beat_seconds=3600, lease_seconds=20, grace_seconds=5, undo_attempts=3, undo_pause_seconds=0.02),
     )
     app = Application(config, modules=[], workflows=ALL)
     app.container.register(Calls, lambda _scope: calls)

@@ -188,7 +188,7 @@ async def test_t8_when_an_undo_fails_the_older_ones_still_run(scope: Scope, call
     with pytest.raises(SlotForbidden):
         await stick_between.run(scope, None)
 
-    assert calls == ["take a", "take b", "give back b", "unstick", "give back a"]
+    assert calls == ["take a", "take b", "give back b", *["unstick"] * 3, "give back a"]
     assert await slots(scope) == []
     assert await runs(scope) == [("stick-between", "compensation_failed", None)]
     assert ("2:undo", "stick", "undo", "step_failed") in await entries(scope)
@@ -206,7 +206,7 @@ async def test_an_undo_that_the_database_refuses_at_commit_has_failed(scope: Sco
     with pytest.raises(SlotForbidden):
         await take_what_stays.run(scope, None)
 
-    assert calls == ["take a", "take b", "give back b", "give back a"]
+    assert calls == ["take a", "take b", *["give back b"] * 3, "give back a"]
     assert await slots(scope) == ["b"]
     assert await runs(scope) == [("take-what-stays", "compensation_failed", None)]
 

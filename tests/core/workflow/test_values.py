@@ -186,7 +186,7 @@ async def test_an_error_of_the_tree_comes_back_as_its_class_with_its_data(scope:
     raised: list[SlotTaken] = []
     caught: list[SlotTaken] = []
 
-    @step("fail")
+    @step("refuse")
     async def fail(ctx: StepContext) -> None:
         raised.append(SlotTaken("it is gone", slot="a", until=datetime(2026, 1, 1, tzinfo=UTC)))
         raise raised[0]
@@ -210,7 +210,7 @@ async def test_an_error_of_the_tree_comes_back_as_its_class_with_its_data(scope:
 
 
 async def test_any_other_error_comes_back_as_step_failed(scope: Scope):
-    @step("fail")
+    @step("refuse")
     async def fail(ctx: StepContext) -> None:
         raise KeyError("nope")
 
@@ -218,14 +218,14 @@ async def test_any_other_error_comes_back_as_step_failed(scope: Scope):
     async def fail_once(data: None) -> None:
         await fail()
 
-    with pytest.raises(StepFailed, match="step fail failed: KeyError: 'nope'") as caught:
+    with pytest.raises(StepFailed, match="step refuse failed: KeyError: 'nope'") as caught:
         await fail_once.run(scope, None)
 
-    assert (caught.value.step, caught.value.error_type) == ("fail", "KeyError")
+    assert (caught.value.step, caught.value.error_type) == ("refuse", "KeyError")
 
 
 async def test_an_error_whose_text_cannot_be_stored_keeps_its_class(scope: Scope):
-    @step("fail")
+    @step("refuse")
     async def fail(ctx: StepContext) -> None:
         raise SlotForbidden("binary \0\ud800 text")
 
@@ -243,7 +243,7 @@ async def test_an_error_whose_text_cannot_be_stored_keeps_its_class(scope: Scope
 
 
 async def test_an_error_whose_data_cannot_be_stored_is_unstorable(scope: Scope):
-    @step("fail")
+    @step("refuse")
     async def fail(ctx: StepContext) -> None:
         raise SlotForbidden(foreign=Foreign())
 
@@ -252,7 +252,7 @@ async def test_an_error_whose_data_cannot_be_stored_is_unstorable(scope: Scope):
         await take_slot(Slot(name="a"))
         await fail()
 
-    with pytest.raises(UnstorableResult, match="the error of step fail"):
+    with pytest.raises(UnstorableResult, match="the error of step refuse"):
         await take_and_fail.run(scope, None)
 
     assert await slots(scope) == []

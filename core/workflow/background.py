@@ -1,0 +1,86 @@
+"""What a body does to other runs: each is a step, so it happens once and is undone with the run."""
+
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from ..errors import HoldfastError
+from .call import Call
+from .codec import ErrorData, decode, encode, error_data
+from .context import StepContext
+from .control import cancel_run
+from .definition import Definition
+from .engine import WorkflowEngine
+from .errors import RunNotFound
+from .signals import send_signal
+from .step import Step, step
+
+D = TypeVar("D")
+
+
+class StartRun(msgspec.Struct, frozen=True, kw_only=True):
+    """Which workflow to start, and with what."""
+
+    workflow: str
+    version: int
+    data: Raw
+    key: str | None
+
+
+class SendSignal(msgspec.Struct, frozen=True, kw_only=True):
+    """What to tell which run."""
+
+    run_id: str
+    name: str
+    value: Raw
+    error: ErrorData | None = None
+
+
+@step("start-run")
+async def start_run(ctx: StepContext, order: StartRun) -> str:
+    """Leave a run to the workers; if this one is undone, that one is cancelled."""
+    engine = ctx.resolve(WorkflowEngine)
+    definition = engine.registry.definition(order.workflow, order.version)
+    data = decode(bytes(order.data), definition.types[0], f"the input of {definition.id}")
+    return await engine.start(definition, ctx.scope, data, key=order.key, context=None)
+
+
+@start_run.compensate
+async def cancel_started_run(ctx: StepContext, run_id: str) -> None:
+    """Cancel what was started, unless it is gone for good."""
+    transaction = ctx.scope.session.writable("cancel")
+    try:
+        await cancel_run(transaction, run_id, ctx.scope.clock.now())
+    except RunNotFound:
+        return
+    transaction.on_commit(lambda: ctx.resolve(WorkflowEngine).nudge(run_id))
+
+
+@step("send-signal")
+async def send(ctx: StepContext, message: SendSignal) -> None:
+    """Leave a signal for another run; what it made of it is not taken back."""
+    value, now = bytes(message.value), ctx.scope.clock.now()
+    await send_signal(ctx.scope.session, message.run_id, message.name, value, message.error, now)
+    engine = ctx.resolve(WorkflowEngine)
+    ctx.scope.session.writable("signal").on_commit(lambda: engine.nudge(message.run_id))
+
+
+STEPS: list[Step[..., Any, Any]] = [start_run, send]
+
+
+def start(workflow: Definition[D, Any], data: D, /, *, key: str | None = None) -> Call[str]:
+    """Leave a run of another workflow to the workers and return its id; it is cancelled if this run is undone."""
+    given = Raw(encode(data, f"the input of {workflow.id}"))
+    return start_run(StartRun(workflow=workflow.id, version=workflow.version, data=given, key=key))
+
+
+def signal(run_id: str, name: str, value: object = None, /) -> Call[None]:
+    """Tell another run `value`, which its `wait_for(name, ...)` returns. Raises `RunNotFound`, `RunStateConflict`."""
+    return send(SendSignal(run_id=run_id, name=name, value=Raw(encode(value, f"signal {name!r}"))))
+
+
+def signal_failure(run_id: str, name: str, error: HoldfastError, /) -> Call[None]:
+    """Tell another run that what it waits for has failed: its `wait_for(name, ...)` raises `error`."""
+    data = error_data(error, f"signal {name!r}")
+    return send(SendSignal(run_id=run_id, name=name, value=Raw(b"null"), error=data))

@@ -1,0 +1,166 @@
+"""The sweep of one process: a task that looks, at every beat and when something is due, for runs to drive."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from ..container import Container
+from ..db import Session
+from ..heartbeat import Heartbeat
+from .recovery import Claimed, Recovery
+from .registry import Registry
+from .runner import Answer, Runner, UndoUnknown
+
+BATCH = 100
+"""Runs that are claimed by one statement; they queue here for their turns."""
+
+log = structlog.get_logger("holdfast.workflow")
+
+
+class Sweep:
+    """Claims runs and has them driven by `drive`, no more at once than there are connections."""
+
+    def __init__(
+        self,
+        container: Container,
+        registry: Registry,
+        heartbeat: Heartbeat,
+        drive: Callable[[Claimed], "asyncio.Task[Answer]"],
+        driven: Callable[[], set[str]],
+    ) -> None:
+        self._container = container
+        self._recovery = Recovery(container, registry, heartbeat)
+        self._drive = drive
+        self._driven = driven
+        self._queue: dict[str, Claimed] = {}
+        self._turns: set[asyncio.Task[Answer]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._woken = asyncio.Event()
+        self._next: datetime | None = None
+        """When the next run is due, as far as this process knows."""
+
+    def open(self) -> None:
+        """Begin to sweep."""
+        self._task = asyncio.create_task(self._keep_sweeping(), name="sweep")
+
+    async def close(self) -> bool:
+        """Sweep no more; tells whether it had been opened."""
+        if self._task is None:
+            return False
+        await stop({self._task})
+        self._task = None
+        self._queue.clear()
+        return True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process sweeps."""
+        return self._task is not None
+
+    def wake_at(self, due_at: datetime | None) -> None:
+        """Sweep at `due_at`, if that comes before the next beat."""
+        if due_at is not None and (self._next is None or due_at < self._next):
+            self._next = due_at
+            self._woken.set()
+
+    async def _keep_sweeping(self) -> None:
+        while True:
+            await self._pause()
+            try:
+                await self.sweep()
+            except Exception as error:
+                log.warning("sweep_failed", error=repr(error))
+
+    async def _pause(self) -> None:
+        """Wait for the next beat, or until a run is due before it."""
+        until = time.monotonic() + self._container.config.engine.beat_seconds
+        while (left := self._seconds_left(until)) > 0:
+            self._woken.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), left)
+        self._next = None
+
+    def _seconds_left(self, until: float) -> float:
+        left = until - time.monotonic()
+        if self._next is None:
+            return left
+        return min(left, (self._next - self._container.clock.now()).total_seconds())
+
+    async def sweep(self) -> int:
+        """Claim the runs that nobody drives and somebody should; returns how many there were."""
+        taken = 0
+        await self._recovery.forget_the_dead()
+        while claimed := await self._claim():
+            self._queue.update({each.row.id: each for each in claimed})
+            taken += len(claimed)
+            await self._take_turns()
+        self.wake_at(await self._recovery.next_due())
+        return taken
+
+    async def _claim(self) -> list[Claimed]:
+        return await self._recovery.claim(await self._recovery.orphans(self._known), BATCH)
+
+    def _known(self) -> set[str]:
+        return {*self._driven(), *self._queue}
+
+    async def _take_turns(self) -> None:
+        """Begin to drive what is in the queue; return when the last of it has begun."""
+        turns = self._container.config.database.pool_size
+        while self._queue:
+            if len(self._turns) >= turns:
+                await asyncio.wait(self._turns, return_when=asyncio.FIRST_COMPLETED)
+            elif self._queue:
+                self._begin(self._queue.pop(next(iter(self._queue))))
+
+    def _begin(self, claimed: Claimed) -> None:
+        task = self._drive(claimed)
+        self._turns.add(task)
+        task.add_done_callback(self._turns.discard)
+
+    async def take_up(self, run_id: str) -> None:
+        """Drive a run out of turn: another one waits for it, and may hold the last turn itself."""
+        queued = self._queue.pop(run_id, None)
+        for claimed in [queued] if queued is not None else await self._recovery.claim_this(run_id):
+            self._drive(claimed)
+
+    async def read(self, session: Session, run_id: str) -> Claimed:
+        """Return a run as it stands, without claiming it; raises `RunNotFound`."""
+        return await self._recovery.read(session, run_id)
+
+    async def resume(self, runner: Runner, claimed: Claimed) -> Answer:
+        """Bring a claimed run to its end; one that fails here is left alone for a while."""
+        try:
+            answer = await self._resume_or_let_go(runner, claimed)
+        except Exception as error:
+            self._recovery.avoid(claimed.row.id, error)
+            raise
+        self._recovery.driven(claimed.row.id)
+        return answer
+
+    async def _resume_or_let_go(self, runner: Runner, claimed: Claimed) -> Answer:
+        try:
+            return await runner.resume(claimed)
+        except UndoUnknown as error:
+            await self._recovery.let_go(claimed.row, error)
+            return Answer()
+
+    async def hand_over(self) -> None:
+        """Leave what this process has not finished to the others."""
+        try:
+            await self._recovery.hand_over()
+        except Exception as error:
+            # They are found all the same, one lease later.
+            log.warning("hand_over_failed", error=repr(error))
+
+
+async def stop(tasks: "set[asyncio.Task[Any]]") -> None:
+    """Cancel tasks and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
