@@ -1,13 +1,14 @@
 """Requests: what a query is asked."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypedDict, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar, cast
 
 import msgspec
 
 from ..errors import InvalidData
 from ..repository.filters import Filters
 from ..repository.selection import LARGEST, Order
+from .limits import MOST_PATHS, check_number
 from .selection import Shape
 
 T = TypeVar("T")
@@ -60,23 +61,40 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     def numbers(self) -> dict[str, int]:
         """Return how many rows to take and skip as parameters; raise `InvalidData` for a number that cannot be."""
-        given = {"skip": self.skip, "take": self.take}
-        given |= {f"take_of_{place}": nested.take for place, nested in enumerate(self.nested.values())}
-        return {name: _checked(name, number) for name, number in given.items() if number is not None}
+        given = {"skip": _checked("skip", self.skip)}
+        takes = {"take": self.take}
+        takes |= {f"take_of_{place}": nested.take for place, nested in enumerate(self.nested.values())}
+        return given | {name: _checked(name, number) for name, number in takes.items() if number is not None}
 
     def shape(self) -> Any:
-        """Return what SQL depends on, the filters apart."""
+        """Return what SQL depends on, the filters apart; raise `InvalidData` for what has another form."""
         nested = tuple((path, _pairs(one.order), one.take is None) for path, one in self.nested.items())
-        fields = None if self.fields is None else tuple(self.fields)
         windowed = self.take is None, self.skip == 0, self.count, self.with_deleted
-        return self.select, fields, nested, _pairs(self.order), windowed
+        return self.select, _paths(self.fields), nested, _pairs(self.order), windowed
 
 
-def _pairs(order: Order | None) -> tuple[tuple[str, str], ...]:
-    return tuple((order or {}).items())
+def _paths(fields: object) -> tuple[str, ...] | None:
+    if fields is None:
+        return None
+    if not isinstance(fields, list | tuple):
+        raise InvalidData("fields takes a list of paths", field="fields")
+    paths = cast("Sequence[object]", fields)
+    check_number("fields", len(paths), MOST_PATHS)
+    if not all(isinstance(path, str) for path in paths):
+        raise InvalidData("fields takes a list of paths", field="fields")
+    return tuple(cast("Sequence[str]", paths))
 
 
-def _checked(name: str, number: int) -> int:
-    if not 0 <= number <= LARGEST:
-        raise InvalidData(f"{name.partition('_')[0]} cannot be {number}", field=name.partition("_")[0])
+def _pairs(order: object) -> tuple[tuple[str, str], ...]:
+    given = cast("Mapping[str, object]", {} if order is None else order)
+    for path, direction in given.items():
+        if direction not in ("asc", "desc"):
+            raise InvalidData(f"{path[:100]}: sorted asc or desc, not {direction!r}", field=path[:200])
+    return tuple(cast("Order", given).items())
+
+
+def _checked(name: str, number: object) -> int:
+    what = name.partition("_")[0]
+    if type(number) is not int or not 0 <= number <= LARGEST:
+        raise InvalidData(f"{what} cannot be {number!r}", field=what)
     return number

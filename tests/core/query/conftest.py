@@ -1,6 +1,8 @@
+import asyncio
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
+import uvloop
 from sqlalchemy import create_engine as create_sync_engine
 
 from core.app import Application
@@ -43,6 +45,13 @@ async def scope(studio_app: Application) -> AsyncGenerator[Scope]:
             async with scope.transaction():
                 yield scope
                 raise Undone
+
+
+@pytest.fixture
+def runner() -> Generator[asyncio.Runner]:
+    """Runs coroutines one after the other in a loop of its own: examples are not coroutines."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        yield runner
 
 
 @pytest.fixture

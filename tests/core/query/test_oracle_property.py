@@ -3,13 +3,11 @@
 import asyncio
 import json
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 import msgspec
-import pytest
-import uvloop
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
@@ -24,17 +22,10 @@ from .rows import LEAST
 from .scenarios import THEN, Dice
 from .studio import INVOICE, ITEM, LESSON, LINKS, MODULES, PUPIL, TEACHER
 
-EXAMPLES = 3000 if os.environ.get("HOLDFAST_SOAK") == "1" else 60
+EXAMPLES = 3000 if os.environ.get("HOLDFAST_SOAK") == "1" else 40
 QUESTIONS = 8
 """About each world."""
 ENTITIES = {entity.name: entity for entity in (TEACHER, LESSON, PUPIL, INVOICE, ITEM)}
-
-
-@pytest.fixture
-def runner() -> Generator[asyncio.Runner]:
-    """Runs coroutines one after the other in a loop of its own: examples are not coroutines."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        yield runner
 
 
 def test_graphs_answer_what_an_evaluation_in_memory_answers(studio_url: str, runner: asyncio.Runner) -> None:
