@@ -28,6 +28,7 @@ from .parallel import parallel
 from .retry import Retry
 from .run import Run
 from .runs import RunDetails, Runs, RunSummary
+from .secret import Secret
 from .step import ExternalStep, ReadStep, Step, StepResponse, step
 from .values import now, random, uuid
 from .waiting import sleep, wait_for
@@ -53,6 +54,7 @@ __all__ = [
     "RunSummary",
     "RunTimedOut",
     "Runs",
+    "Secret",
     "SiblingFailed",
     "Step",
     "StepContext",

@@ -121,7 +121,8 @@ async def _attempt(record: Record, call: StepCall[Any], entry: Entry, session: S
     if step.undo is not None:
         undo = Undo(entry.path, step.id, Raw(encode(argument, f"the undo argument of step {step.id}")))
     copy = decode(encoded, step.types[0], f"the result of step {step.id}")
-    return copy, structs.replace(entry, value=Raw(encoded), undo=undo)
+    given = Raw(call.given) if record.definition.record_inputs else NULL
+    return copy, structs.replace(entry, value=Raw(encoded), undo=undo, input=given)
 
 
 def _failed(

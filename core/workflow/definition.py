@@ -10,6 +10,7 @@ from ..errors import ConfigurationError, InvalidData
 from .call import Call
 from .codec import decode
 from .errors import UnstorableResult
+from .secret import check_no_secrets
 from .step import return_type
 
 D = TypeVar("D")
@@ -30,13 +31,16 @@ class Definition(Generic[D, R]):
         version: int,
         retention: timedelta,
         timeout: timedelta | None = None,
+        record_inputs: bool = False,
     ) -> None:
         self.id = id
         self.body = body
         self.version = version
         self.retention = retention
         self.timeout = timeout
+        self.record_inputs = record_inputs
         self.__doc__ = body.__doc__
+        check_no_secrets(body, f"workflow {id}")
 
     def __call__(self, data: D, /) -> Call[R]:
         """Call this workflow as a child, in the run and the journal of the workflow that awaits it."""

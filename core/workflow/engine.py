@@ -72,6 +72,7 @@ class WorkflowEngine:
         key: str | None,
         wait: timedelta,
         context: Mapping[str, str] | None,
+        subject: str | None = None,
     ) -> Any:
         """Start a run and wait for its result; see `Workflow.run`."""
         if Body.running is not None:
@@ -81,7 +82,7 @@ class WorkflowEngine:
         if self._closing:
             raise Busy("this process is shutting down")
         scope.replayed = False
-        record = self._record(definition, scope, data, key, context)
+        record = self._record(definition, scope, data, key, context, subject)
         runner = Runner(record, patience=wait.total_seconds(), steps=self.registry.steps, take_up=self.take_up)
         answer = await self._answer(runner, wait)
         scope.replayed = answer.replayed
@@ -129,12 +130,13 @@ class WorkflowEngine:
         data: object,
         key: str | None,
         context: Mapping[str, str] | None,
+        subject: str | None = None,
     ) -> Record:
         try:
             given = encode(data, f"the input of {definition.id}")
         except UnstorableResult as error:
             raise InvalidData(error.detail) from error
-        return Record(
+        record = Record(
             self._container,
             self.registry.learn(definition),
             given,
@@ -144,6 +146,8 @@ class WorkflowEngine:
             created_at=self._container.clock.now(),
             owner=self._process_id,
         )
+        record.subject = subject
+        return record
 
     async def start(
         self,
@@ -153,9 +157,10 @@ class WorkflowEngine:
         *,
         key: str | None,
         context: Mapping[str, str] | None,
+        subject: str | None = None,
     ) -> str:
         """Leave a run to the workers, in the scope's transaction if one is open; return its id."""
-        record = self._record(definition, scope, data, key, context)
+        record = self._record(definition, scope, data, key, context, subject)
         record.argument()
         async with scope.transaction() as transaction:
             if not await record.enqueue(transaction):

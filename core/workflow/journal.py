@@ -23,11 +23,11 @@ FAILURE_PATH = "0"
 ENDED = frozenset({"done", "failed", "compensated", "compensation_failed", "cancelled"})
 
 _INSERT: LiteralString = """
-INSERT INTO workflow_run (id, workflow, version, key, status, owner, due_at, deadline_at, input_hash, input, context,
-    entries, result, error, created_at, finished_at, expires_at)
-VALUES (%(id)s, %(workflow)s, %(version)s, %(key)s, %(status)s, %(owner)s, %(due_at)s, %(deadline_at)s, %(input_hash)s,
-    %(input)s::jsonb, %(context)s::jsonb, %(entries)s::jsonb, %(result)s::jsonb, %(error)s::jsonb, %(created_at)s,
-    %(finished_at)s, %(expires_at)s)"""
+INSERT INTO workflow_run (id, workflow, version, key, subject, status, owner, due_at, deadline_at, input_hash, input,
+    context, entries, result, error, created_at, finished_at, expires_at)
+VALUES (%(id)s, %(workflow)s, %(version)s, %(key)s, %(subject)s, %(status)s, %(owner)s, %(due_at)s, %(deadline_at)s,
+    %(input_hash)s, %(input)s::jsonb, %(context)s::jsonb, %(entries)s::jsonb, %(result)s::jsonb, %(error)s::jsonb,
+    %(created_at)s, %(finished_at)s, %(expires_at)s)"""
 
 # What another transaction is about to do with the same key is waited for.
 _ENQUEUE: LiteralString = f"""{_INSERT}

@@ -41,6 +41,9 @@ from .journal import (
 )
 from .log import write
 
+_NAMES = {"undo-attempt": "undo-attempt", "undo": "undo", "failure": "failure", "wait": "signal", "begun": "begin"}
+"""What the failpoints of a flush are called that carries an entry of such a kind, the first that does."""
+
 
 class Record:
     """The journal of one run: entries are recorded when durable, pending until the next flush."""
@@ -62,6 +65,8 @@ class Record:
         self.key = key
         self.context = context
         self.owner = owner
+        self.subject: str | None = None
+        """The person whom the run is about, known where it is started alone."""
         self.run_id = run_id
         self.input = given
         self.input_hash = hash_of(given)
@@ -301,6 +306,7 @@ class Record:
             "input": self.input.decode(),
             "context": msgspec.json.encode(self.context).decode(),
             "created_at": self.created_at,
+            "subject": self.subject,
             "deadline_at": self.deadline_at,
         }
 
@@ -318,8 +324,9 @@ class Record:
 
 def _what_it_is(change: Change, entries: list[Entry]) -> str:
     """Return what a flush is for, as the names of failpoints have it."""
+    if change.status in ("waiting", "nondeterministic"):
+        return "waiting" if change.status == "waiting" else "park"
+    if any(entry.error is not None and entry.error.code == RunCancelled.code for entry in entries):
+        return "cancel"
     kinds = {entry.kind for entry in entries}
-    for kind, name in (("undo", "undo"), ("failure", "failure"), ("begun", "begin")):
-        if kind in kinds:
-            return name
-    return "step" if change.finished_at is None else "end"
+    return next((name for kind, name in _NAMES.items() if kind in kinds), "step" if not change.finished_at else "end")

@@ -9,6 +9,7 @@ from typing import Any, cast
 from ..errors import ConfigurationError
 from .definition import WEEK, Definition
 from .hook import Hook
+from .secret import check_no_secrets
 from .step import AnyStep
 
 
@@ -51,6 +52,7 @@ class Registry:
         known = self.definitions.setdefault((definition.id, definition.version), definition)
         if known is not definition:
             raise ConfigurationError(f"two workflows have the id {definition.id!r}, version {definition.version}")
+        check_no_secrets(definition.body, f"workflow {definition.id}")
         module = sys.modules.get(definition.body.__module__)
         near = [*(vars(module).values() if module else ()), *_enclosed(definition.body)]
         for each in near:
@@ -62,6 +64,7 @@ class Registry:
                 self._add_steps(handler)
         if isinstance(each, AnyStep):
             origin = cast("AnyStep[..., Any, Any]", each).origin
+            check_no_secrets(origin.fn, f"step {origin.id}")
             if self.steps.setdefault(origin.id, origin) is not origin:
                 raise ConfigurationError(f"two steps have the id {origin.id!r}")
 

@@ -15,6 +15,7 @@ from .control import cancel_run, retry_run, status_of
 from .engine import WorkflowEngine
 from .errors import RunNotFound, RunStateConflict
 from .journal import ENDED, Entry, path_order
+from .retention import erase_subject
 from .signals import send_signal
 
 _COLUMNS: LiteralString = """
@@ -150,6 +151,10 @@ class Runs:
                 raise RunStateConflict(f"run {run_id} is {status}: there is nothing to give up", status=status)
             await self._engine.give_up(transaction, run_id)
             transaction.on_commit(self._nudge(run_id))
+
+    async def erase(self, subject: str) -> int:
+        """Delete the finished runs about a person, whatever their retention; return how many there were."""
+        return await erase_subject(self._scope, subject)
 
     def _nudge(self, run_id: str) -> Callable[[], None]:
         return lambda: self._engine.nudge(run_id)

@@ -22,6 +22,7 @@ from ..errors import ConfigurationError
 from .call import Call
 from .context import StepContext
 from .retry import TRANSIENT, Retry
+from .secret import check_no_secrets
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,6 +76,7 @@ class AnyStep(Generic[P, R, U]):
         self._undo: Compensation[Any] | None = None
         self._set(retry, timeout)
         self.__doc__ = fn.__doc__
+        check_no_secrets(fn, f"step {id}")
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Make the call; it takes effect when the body awaits it."""

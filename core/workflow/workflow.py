@@ -25,20 +25,29 @@ class Workflow(Definition[D, R], Generic[D, R]):
         key: str | None = None,
         wait: timedelta = WAIT,
         context: Mapping[str, str] | None = None,
+        subject: str | None = None,
     ) -> R:
         """Run to the end and return the result; cancelling the caller only stops the waiting.
 
         With `key` the call is idempotent: the same key and input give the first answer again, and `scope.replayed`
-        says so. `context` is stored with the run, on top of the scope's own.
+        says so. `context` is stored with the run, on top of the scope's own. `subject` is the id of the person whom it
+        is about: `Runs.erase(subject)` deletes their finished runs.
 
         Raises the run's error; `IdempotencyMismatch` for a key used with other input; `RunInProgress` after `wait`;
         `RunInsideTransaction`; `Busy` and `OutcomeUnknown` when the database is away.
         """
         engine = scope.resolve(WorkflowEngine)
-        return cast("R", await engine.run(self, scope, data, key=key, wait=wait, context=context))
+        return cast("R", await engine.run(self, scope, data, key=key, wait=wait, context=context, subject=subject))
 
     async def start(
-        self, scope: Scope, data: D, /, *, key: str | None = None, context: Mapping[str, str] | None = None
+        self,
+        scope: Scope,
+        data: D,
+        /,
+        *,
+        key: str | None = None,
+        context: Mapping[str, str] | None = None,
+        subject: str | None = None,
     ) -> Run[R]:
         """Leave a run to the workers and return its handle; inside `scope.transaction()` it exists once that commits.
 
@@ -46,20 +55,28 @@ class Workflow(Definition[D, R], Generic[D, R]):
         body use `core.workflow.start`.
         """
         engine = scope.resolve(WorkflowEngine)
-        run_id = await engine.start(self, scope, data, key=key, context=context)
+        run_id = await engine.start(self, scope, data, key=key, context=context, subject=subject)
         return Run(scope.container, engine, run_id, self)
 
 
 def workflow(
-    id: str, /, *, version: int, retention: timedelta = WEEK, timeout: timedelta | None = None
+    id: str,
+    /,
+    *,
+    version: int,
+    retention: timedelta = WEEK,
+    timeout: timedelta | None = None,
+    record_inputs: bool = False,
 ) -> Callable[[Callable[[D], Coroutine[Any, Any, R]]], Workflow[D, R]]:
     """Make an async function of one argument a workflow; its finished runs are kept for `retention`.
 
     `version` is bumped by hand when the body calls other steps than before. A run that has not ended `timeout` after it
-    was started is undone; as a child, a workflow is bound by the time-out of the run alone.
+    was started is undone; as a child, a workflow is bound by the time-out of the run alone. The journal keeps the
+    inputs of external and of failed steps, with `record_inputs` those of all. A field that is marked `Secret` in the
+    argument or the result is a `ConfigurationError`.
     """
 
     def decorate(body: Callable[[D], Coroutine[Any, Any, R]]) -> Workflow[D, R]:
-        return Workflow(id, body, version=version, retention=retention, timeout=timeout)
+        return Workflow(id, body, version=version, retention=retention, timeout=timeout, record_inputs=record_inputs)
 
     return decorate

@@ -10,7 +10,7 @@ import pytest
 from core.app import Application
 from core.workflow import StepContext, Workflow, step, workflow
 
-from .conftest import application_at, assert_no_connection_is_out
+from .conftest import application_at, until_no_connection_is_out
 from .payments import QUICK, CardDeclined
 from .slots import Calls, SlotForbidden, runs
 
@@ -90,8 +90,8 @@ async def pair(
     first, second = pair
     async with first.running(), second.running():
         yield first, second
-    assert_no_connection_is_out(first)
-    assert_no_connection_is_out(second)
+    await until_no_connection_is_out(first)
+    await until_no_connection_is_out(second)
 
 
 async def lose(pair: tuple[Application, Application], saga: Workflow[None, str], outside: Outside) -> asyncio.Task[str]:

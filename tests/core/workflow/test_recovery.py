@@ -10,7 +10,7 @@ from core.config import Database, Engine
 from core.container import Scope
 from core.workflow import StepContext, Workflow, step, workflow
 
-from .conftest import application_at, assert_no_connection_is_out
+from .conftest import application_at, until_no_connection_is_out
 from .payments import Charge, charge
 from .slots import Calls, Names, Slot, SlotForbidden, runs, slots, take_slot
 
@@ -95,7 +95,7 @@ async def second(url: str, calls: Calls) -> AsyncGenerator[Application]:
     app = recovering(url, calls, RECOVERABLE)
     async with app.running():
         yield app
-    assert_no_connection_is_out(app)
+    await until_no_connection_is_out(app)
 
 
 async def begin(app: Application, saga: Saga, names: list[str]) -> None:
@@ -234,9 +234,7 @@ async def test_a_run_without_code_here_is_left_alone(first: Application, url: st
         await until_ended(scope, "done")
 
 
-async def test_a_compensating_run_is_undone_by_any_version(
-    first: Application, url: str, calls: Calls
-):
+async def test_a_compensating_run_is_undone_by_any_version(first: Application, url: str, calls: Calls):
     @workflow("fail-and-stick", version=2)
     async def another_version(data: Names) -> None: ...
 

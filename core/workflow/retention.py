@@ -1,0 +1,33 @@
+"""Retention: finished runs go when their time is over, whole, in batches."""
+
+from typing import LiteralString
+
+from ..container import Scope
+from .journal import ENDED
+
+BATCH = 500
+
+_PURGE: LiteralString = """
+DELETE FROM workflow_run WHERE id IN (
+    SELECT id FROM workflow_run WHERE expires_at <= %s AND status = ANY(%s)
+    ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED)
+RETURNING id"""
+_ERASE: LiteralString = """
+DELETE FROM workflow_run WHERE subject = %s AND status = ANY(%s) RETURNING id"""
+
+
+async def purge_finished(scope: Scope) -> int:
+    """Delete the finished runs whose retention is over, each batch in its own transaction; return how many."""
+    purged = 0
+    while True:
+        async with scope.transaction() as transaction:
+            rows = await transaction.sql(_PURGE, (scope.clock.now(), [*ENDED], BATCH))
+        purged += len(rows)
+        if len(rows) < BATCH:
+            return purged
+
+
+async def erase_subject(scope: Scope, subject: str) -> int:
+    """Delete the finished runs about a person, whatever their retention; return how many. Joins an open transaction."""
+    async with scope.transaction() as transaction:
+        return len(await transaction.sql(_ERASE, (subject, [*ENDED])))
