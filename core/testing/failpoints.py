@@ -9,9 +9,10 @@ from ..workflow.failpoint import watch_failpoints
 def crash_at(point: str, *, skip: int = 0) -> None:
     """Kill this process when the engine comes to `point` (`after-step-commit`), having let it pass `skip` times.
 
-    Flushes are named for what they write: `step`, `begin` (of an external step), `failure`, `undo`, `end`. Points are
-    `before-<name>-flush`, `before-<name>-commit` and `after-<name>-commit`, and `before-external-call` and
-    `after-external-call`.
+    Flushes are named for what they write: `step`, `begin` (of an external step), `waiting`, `signal` (taken),
+    `failure`, `cancel` (the failure of a run that is cancelled), `undo`, `undo-attempt` (one that failed), `park`,
+    `end`. Points are `before-<name>-flush`, `before-<name>-commit` and `after-<name>-commit`, and
+    `before-external-call` and `after-external-call`.
     """
     left = skip
 
