@@ -158,7 +158,7 @@ class Recovery:
                 self.avoid(row[0], error)
         return claimed
 
-    def avoid(self, run_id: str, error: Exception) -> None:
+    def avoid(self, run_id: str, error: BaseException) -> None:
         """Leave a run alone that could not be driven, twice as long as the last time."""
         _, last = self._avoided.get(run_id, (0, 0))
         pause = min(last * 2, LAST_PAUSE) or FIRST_PAUSE

@@ -105,10 +105,14 @@ class Runner:
                 answer = await self._pass()
                 if answer is not None:
                     return answer
-        except HoldfastError:
+        except (RunInProgress, OutcomeUnknown):
             raise
         except Exception as error:
-            busy = as_busy(error)
+            # What has a row goes on by itself, in this process or another one: nothing is decided yet.
+            if self._record.stored:
+                what = f"run {self._record.run_id} was interrupted and will be taken up again: {error}"
+                raise RunInProgress(what, run_id=self._record.run_id) from error
+            busy = None if isinstance(error, HoldfastError) else as_busy(error)
             if busy is None:
                 raise
             raise busy from error

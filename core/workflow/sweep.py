@@ -148,7 +148,7 @@ class Sweep:
         try:
             answer = await self._resume_or_let_go(runner, claimed)
         except Exception as error:
-            self._recovery.avoid(claimed.row.id, error)
+            self._recovery.avoid(claimed.row.id, error.__cause__ or error)
             raise
         self._recovery.driven(claimed.row.id)
         return answer

@@ -7,9 +7,10 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from core.app import Application
 from core.container import Scope
 from core.errors import Busy, OutcomeUnknown
-from core.workflow import StepContext, StepFailed, step, workflow
+from core.workflow import RunInProgress, StepContext, StepFailed, step, workflow
 
 from .proxy import Proxy, Spoil
 from .slots import (
@@ -82,6 +83,21 @@ async def test_a_commit_that_keeps_failing_is_given_up_after_five_more(far: Scop
     assert proxy.spoils == []
     assert await slots(scope) == []
     assert await runs(scope) == []
+
+
+async def test_a_run_that_has_a_row_is_in_progress_when_its_commits_keep_failing(
+    far_app: Application, far: Scope, scope: Scope, proxy: Proxy
+):
+    proxy.spoils = [Spoil.PASS, *[Spoil.CUT_BEFORE] * 6]
+
+    with pytest.raises(RunInProgress, match="taken up again"):
+        await take_slots.run(far, Names(["a", "b"]))
+
+    await far_app.workflows.sweep()
+    async with asyncio.timeout(10):
+        while await runs(scope) != [("take-slots", "done", None)]:  # noqa: ASYNC110, rows
+            await asyncio.sleep(0.01)
+    assert await slots(scope) == ["a", "b"]
 
 
 @pytest.mark.parametrize("key", [None, "k"])
