@@ -16,6 +16,10 @@ from core.testing import DatabaseServer
 from .proxy import Proxy
 from .slots import ALL, TABLES, Calls
 
+FILLED = ("workflow_signal", "workflow_run", "workflow_step", "workflow_process", "clock_offset", "slot", "committed")
+# The heart beats so rarely that nothing but the test writes.
+CLOCKWORK = Engine(beat_seconds=3600, lease_seconds=20, grace_seconds=5, undo_attempts=3, undo_pause_seconds=0.02)
+
 
 @pytest.fixture(scope="session")
 def slots_url(database_server: DatabaseServer) -> Generator[str]:
@@ -29,17 +33,14 @@ def slots_url(database_server: DatabaseServer) -> Generator[str]:
 @pytest.fixture
 def url(slots_url: str) -> str:
     with psycopg.connect(slots_url) as connection:
-        connection.execute("TRUNCATE workflow_signal, workflow_run, workflow_step, workflow_process, slot, committed")
+        connection.execute(f"TRUNCATE {', '.join(FILLED)}")
         connection.execute("SELECT setval('tries', 1, false)")
     return slots_url
 
 
-def application_at(url: str, calls: Calls) -> Application:
-    """The slots' application, whose heart beats so rarely that nothing but the test writes."""
-    config = Config(
-        database=Database(url=url, pool_size=5),
-        engine=Engine(beat_seconds=3600, lease_seconds=20, grace_seconds=5, undo_attempts=3, undo_pause_seconds=0.02),
-    )
+def application_at(url: str, calls: Calls, *, clockwork: Engine = CLOCKWORK) -> Application:
+    """The slots' application."""
+    config = Config(database=Database(url=url, pool_size=5), engine=clockwork)
     app = Application(config, modules=[], workflows=ALL)
     app.container.register(Calls, lambda _scope: calls)
     return app
