@@ -12,7 +12,7 @@ from .outside import outside, read
 from .sagas import SAGAS
 from .worker import Task, drain, start
 
-FLUSHES = ("step", "begin", "failure", "undo", "end")
+FLUSHES = ("step", "begin", "waiting", "signal", "failure", "cancel", "undo", "undo-attempt", "end")
 POINTS = [
     *(f"{place}-{name}-{what}" for name in FLUSHES for place, what in (("before", "flush"), ("before", "commit"))),
     *(f"after-{name}-commit" for name in FLUSHES),
@@ -25,7 +25,7 @@ POINTS = [
 async def test_a_crash_at_any_flush_or_call_is_survived(url: str, tmp_path: Path, point: str):
     notes = tmp_path / "notes"
     with outside(notes) as port:
-        worker = start(Task(url, port, runs=len(SAGAS), crash=point, skip=1))
+        worker = start(Task(url, port, runs=2 * len(SAGAS), crash=point, skip=1))
         await asyncio.to_thread(worker.join, 60)
         assert worker.exitcode == -signal.SIGKILL, "the failpoint was not hit"
         bury(url)

@@ -17,7 +17,7 @@ from core.testing import crash_at
 
 from .check import left
 from .outside import HERE, Outside
-from .sagas import SAGAS, Order
+from .sagas import ALL, SAGAS, Order
 
 AT_ONCE = 16
 BEAT_SECONDS, LEASE_SECONDS = 0.2, 1.0
@@ -34,15 +34,17 @@ class Task(msgspec.Struct, frozen=True):
     crash: str = ""
     """The failpoint at which to crash."""
     skip: int = 0
+    beat: float = BEAT_SECONDS
+    lease: float = LEASE_SECONDS
 
 
-def application(url: str, port: int, *, lease: float = LEASE_SECONDS) -> Application:
+def application(url: str, port: int, *, beat: float = BEAT_SECONDS, lease: float = LEASE_SECONDS) -> Application:
     """The application of these tests."""
     config = Config(
         database=Database(url=url, pool_size=12, pool_overflow=8),
-        engine=Engine(beat_seconds=BEAT_SECONDS, lease_seconds=lease, grace_seconds=5),
+        engine=Engine(beat_seconds=beat, lease_seconds=lease, grace_seconds=5, undo_pause_seconds=0.02),
     )
-    app = Application(config, modules=[], workflows=SAGAS)
+    app = Application(config, modules=[], workflows=ALL)
     app.container.register(Outside, lambda _scope: Outside(port))
     return app
 
@@ -71,7 +73,7 @@ def _main(task: Task) -> None:
 async def _work(task: Task) -> None:
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    app = application(task.url, task.port)
+    app = application(task.url, task.port, beat=task.beat, lease=task.lease)
     async with app.running():
         if task.runs:
             await asyncio.gather(*(_run(app, number) for number in range(task.runs)))
