@@ -70,8 +70,7 @@ class CascadingDeletion:
                 for source, target in await self._pairs(way, ids):
                     self._led_to.setdefault((entity.name, source), []).append((way.target.entity.name, target))
                     reached.setdefault(way.target.entity, set()).add(target)
-        new = {entity: {id for id in ids if (entity.name, id) not in self._gone} for entity, ids in reached.items()}
-        live = {entity: await self._live(entity, ids) for entity, ids in new.items() if ids}
+        live = {entity: await self._live(entity, ids) for entity, ids in reached.items()}
         return {entity: ids for entity, ids in live.items() if ids}
 
     async def _pairs(self, way: Cascade, ids: Sequence[str]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Text,
     Update,
+    any_,
     cast,
     column,
     delete,
@@ -26,14 +27,14 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from ..db import UtcDateTime
 from ..repository import Filters
 from ..repository.fields import known
 from ..repository.filters import condition
-from .definition import Link
+from .definition import Link, LinkSide
 from .pairs import LinkedPair, Pair
 
 
@@ -44,11 +45,22 @@ def creation(link: Link, rows: Mapping[Pair, Mapping[str, Any]], now: datetime) 
     at = literal(now, UtcDateTime())
     ids = [given.c[side.column] for side in link.sides]
     source = select(*given.c, at, at).order_by(*ids)
+    if limited := [index for index in (0, 1) if not link.sides[1 - index].many]:
+        # The unique index takes the same pair, made by another transaction at once, for a second partner; its records
+        # are locked before any pair is made, so that whoever comes second finds the pair.
+        held = _locked_records(link.sides[limited[0]], [pair[limited[0]] for pair in rows]).cte("held")
+        source = source.where(select(func.count()).select_from(held).scalar_subquery() >= 0)
     made = insert(link.table).from_select([*given.c.keys(), "created_at", "updated_at"], source)
     changes = {name: made.excluded[name] for name in (*extra, "updated_at")}
     return made.on_conflict_do_update(index_elements=_keys(link), set_={"deleted_at": None, **changes}).returning(
         link.table
     )
+
+
+def _locked_records(side: LinkSide, ids: Iterable[str]) -> Select[*tuple[Any, ...]]:
+    id = side.entity.table.c.id
+    wanted = literal(list(ids), ARRAY(Text()))
+    return select(id).where(id == any_(wanted)).order_by(id).with_for_update(key_share=True)
 
 
 def dismissal(link: Link, pairs: Iterable[Pair], now: datetime) -> ReturningUpdate[Any]:

@@ -50,11 +50,9 @@ async def create_links(ctx: StepContext, data: LinkPairs) -> StepResponse[None, 
     links = ctx.resolve(Links)
     link = links.named(data.link)
     before = await links.lock(link, data.by_ids())
-    known = {(pair.left_id, pair.right_id) for pair in before}
     created = await links.create(link, data.by_ids())
-    # One that somebody else made since the look at it is theirs.
-    new = [(pair.left_id, pair.right_id) for pair in created if pair.created_at == pair.updated_at]
-    made = [pair for pair in new if pair not in known]
+    # One that is older, be it by a moment that somebody else needed since the look at it, is not ours to remove.
+    made = [(pair.left_id, pair.right_id) for pair in created if pair.created_at == pair.updated_at]
     return StepResponse(None, compensate_with=LinkUndo(link=link.name, before=before, made=made))
 
 

@@ -139,6 +139,22 @@ async def test_an_earlier_deletion_of_the_same_record_says_nothing_about_a_later
     assert await records.live() == {author}
 
 
+async def test_what_came_back_past_the_links_can_be_deleted_and_restored_again(
+    scope: Scope, links: Links, records: Records
+):
+    author, book, review = await records.author(), await records.book(), await records.review()
+    await link(scope, links, author, book, review)
+    await delete(scope, links, AUTHOR, author)
+    async with scope.transaction():
+        await records.authors.restore([author])
+        await records.books.restore([book])
+
+    await delete(scope, links, AUTHOR, author)
+    await restore(scope, links, AUTHOR, author)
+
+    assert await records.live() == {author, book}
+
+
 async def test_deleting_twice_forgets_nothing(scope: Scope, links: Links, records: Records):
     author, book, review = await records.author(), await records.book(), await records.review()
     await link(scope, links, author, book, review)

@@ -38,7 +38,9 @@ async def test_twenty_at_once_that_make_the_same_pair_make_one(library: Applicat
     assert len(await scope.resolve(Links).list(book_review, with_deleted=True)) == 1
 
 
-async def test_batches_in_opposite_orders_do_not_deadlock(library: Application, scope: Scope, records: Records):
+async def test_batches_in_opposite_orders_do_not_deadlock_nor_take_a_pair_for_a_second_partner(
+    library: Application, records: Records
+):
     author = await records.author()
     pairs = [(await records.book(), author) for _ in range(40)]
 
@@ -49,3 +51,27 @@ async def test_batches_in_opposite_orders_do_not_deadlock(library: Application, 
             await (links.create(book_author, mine) if turn % 3 else links.dismiss(book_author, mine))
 
     await asyncio.gather(*(churn(turn) for turn in range(30)))
+
+
+async def test_who_makes_a_pair_waits_for_who_makes_the_same_one(library: Application, scope: Scope, records: Records):
+    book, author = await records.book(), await records.author()
+    async with library.scope() as other:
+        async with other.transaction() as transaction:
+            # The other one has the book and not yet the pair: as if it were between the two.
+            await transaction.sql("SELECT FROM book WHERE id = %s FOR NO KEY UPDATE", (book,))
+            attempt_to = asyncio.create_task(make(library, book, author))
+            await until_somebody_waits(scope)
+            await other.resolve(Links).create(book_author, [(book, author)])
+        await attempt_to
+
+
+async def make(app: Application, book: str, author: str) -> None:
+    async with app.scope() as scope, scope.transaction():
+        await scope.resolve(Links).create(book_author, [(book, author)])
+
+
+async def until_somebody_waits(scope: Scope) -> None:
+    query = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with asyncio.timeout(5):
+        while not await scope.session.sql(query):  # noqa: ASYNC110, the server's state
+            await asyncio.sleep(0.01)
