@@ -20,6 +20,7 @@ from .ownership import check_ours
 from .record import Record
 from .retry import is_outcome
 from .step import StepCall, StepResponse
+from .telemetry import tell_retry
 
 Once = Callable[[Lane, StepCall[Any], Entry, float], Awaitable[Any]]
 
@@ -39,6 +40,7 @@ async def perform_step(lane: Lane, call: StepCall[Any], entry: Entry) -> Outcome
             if over or not call.step.retry.again(error, entry.attempts):
                 exhausted = entry.attempts >= call.step.retry.attempts > 1
                 return _failed(lane, call, entry, error, started, unknown=unknown or exhausted)
+            tell_retry(lane.record.definition.id, lane.record.run_id, entry, error)
         pause, left = call.step.retry.pause(entry.attempts), lane.record.seconds_left
         await asyncio.sleep(pause if left is None else min(pause, left))
         if call.step.kind == "external":

@@ -27,13 +27,14 @@ _RETRIED = {
 }
 """What becomes of a run in each state in which it can be tried again."""
 
-# What is left of the failed undos goes, so that they are owed again, from their first attempt on.
-_FORGET_FAILED_UNDOS: LiteralString = """
-WITH failed AS (
+# Undos whose next attempt is due later start over, at once; those that failed for good too if that ended the run.
+_FORGET_ATTEMPTS: LiteralString = """
+WITH settled AS (
     SELECT path FROM workflow_step
-    WHERE run_id = %(id)s AND entry ->> 'kind' = 'undo' AND entry -> 'error' <> 'null')
-DELETE FROM workflow_step AS step USING failed
-WHERE step.run_id = %(id)s AND (step.path = failed.path OR starts_with(step.path, failed.path || '.'))"""
+    WHERE run_id = %(id)s AND entry ->> 'kind' = 'undo' AND (entry -> 'error' IS NULL OR NOT %(has_failed)s))
+DELETE FROM workflow_step
+WHERE run_id = %(id)s AND entry ->> 'kind' IN ('undo', 'undo-attempt')
+    AND split_part(path, ':', 1) || ':undo' NOT IN (SELECT path FROM settled)"""
 
 _STATUS: LiteralString = "SELECT status, owner FROM workflow_run WHERE id = %s FOR UPDATE"
 
@@ -55,9 +56,8 @@ async def retry_run(transaction: Transaction, run_id: str, now: datetime) -> Non
     if status not in _RETRIED or owner is not None:
         driven = "" if owner is None else f" and driven by {owner}"
         raise RunStateConflict(f"run {run_id} is {status}{driven}: there is nothing to retry", status=status)
-    values = {"id": run_id, "now": now, "status": _RETRIED[status]}
-    if status == "compensation_failed":
-        await transaction.sql(_FORGET_FAILED_UNDOS, values)
+    values = {"id": run_id, "now": now, "status": _RETRIED[status], "has_failed": status == "compensation_failed"}
+    await transaction.sql(_FORGET_ATTEMPTS, values)
     await transaction.sql(_RETRY, values)
 
 

@@ -16,6 +16,7 @@ from .call import Body
 from .codec import encode
 from .definition import Definition
 from .errors import IdempotencyMismatch, RunInProgress, RunInsideTransaction, StepOutsideBody, UnstorableResult
+from .gauges import Gauges
 from .journal import find_by_id, find_by_key
 from .record import Record
 from .recovery import Claimed
@@ -35,6 +36,7 @@ class WorkflowEngine:
     def __init__(self, container: Container, registry: Registry, heartbeat: Heartbeat) -> None:
         self._container = container
         self.registry = registry
+        self.gauges = Gauges(container, registry)
         self._process_id = heartbeat.process_id
         self._sweep = Sweep(container, registry, heartbeat, self._drive, self._driven)
         self._tasks: set[asyncio.Task[Answer]] = set()

@@ -164,6 +164,10 @@ class Suspended(ControlFlow):
         self.signals = [*signals]
 
 
+class Dropped(ControlFlow):
+    """The body is dropped, to be replayed: a mode of tests."""
+
+
 class Stopped(ControlFlow):
     """This branch of a `parallel` does not go on, because another one failed."""
 

@@ -95,7 +95,9 @@ class Execution:
         except UnstorableResult as error:
             return await self._fail(error)
         if not record.stored and not (record.kept if lane.is_open else record.key is not None):
+            entries = [*record.pending, *lane.unwritten]
             await lane.commit_bare()
+            record.tell("done", entries)
         else:
             await lane.flush(record.ended("done", result=encoded))
         reason = record.reason_to_halt() if record.cancelled else None
@@ -111,6 +113,7 @@ class Execution:
             await self._look_for_our_own_row()
             await record.look_key_up(Session(record.container.engine))
             record.write_log(everything=True)
+            record.tell("failed", record.pending)
             return error
         owed = record.owed(unwritten=lane.unwritten)
         data = error_data(error, f"the error of workflow {record.definition.id}")

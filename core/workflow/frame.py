@@ -7,9 +7,10 @@ from typing import Any, Protocol, TypeVar
 from ..errors import HoldfastError
 from .call import Body, Call, Finished
 from .definition import Definition
-from .errors import Halted, Nondeterministic, Parked, RunTimedOut, WorkflowFailed
+from .errors import Dropped, Halted, Nondeterministic, Parked, RunTimedOut, WorkflowFailed
 from .lane import Lane
 from .record import Record
+from .replaying import Replaying
 
 E = TypeVar("E", bound=BaseException)
 Outcome = tuple[Any, HoldfastError | None]
@@ -62,7 +63,8 @@ class Frame:
     async def _perform(self, body: Body, call: Call[Any], calls: Calls) -> Outcome:
         self._calls += 1
         path = f"{self._prefix}{self._calls}"
-        if path not in self._record.recorded:
+        is_new = path not in self._record.recorded
+        if is_new:
             reason = self._record.reason_to_halt()
             if reason is not None:
                 raise Halted(reason)
@@ -74,6 +76,9 @@ class Frame:
         value, error = await calls.perform(self._lane, path, call)
         if isinstance(error, RunTimedOut):
             raise Halted(error)
+        if is_new and Replaying.after_every_call and self._lane.task is None:
+            await self._lane.flush(self._record.running())
+            raise Dropped
         return value, error
 
     def _keep_lines(self, body: Body, path: str) -> None:

@@ -40,6 +40,7 @@ from .journal import (
     undo_path,
 )
 from .log import write
+from .telemetry import tell
 
 _NAMES = {"undo-attempt": "undo-attempt", "undo": "undo", "failure": "failure", "wait": "signal", "begun": "begin"}
 """What the failpoints of a flush are called that carries an entry of such a kind, the first that does."""
@@ -232,6 +233,12 @@ class Record:
         self.recorded.update({entry.path: entry for entry in entries})
         del self.pending[:batch]
         self.status, self.cancelled = self._moved_to
+        self.tell(self.status, entries, change.error)
+
+    def tell(self, status: str, entries: Iterable[Entry], error: bytes | None = None) -> None:
+        """Count what is certain now."""
+        seconds = (self.container.clock.now() - self.created_at).total_seconds()
+        tell(self.definition.id, self.run_id, entries, status, seconds, error)
 
     def entry(self, path: str, step: str, kind: str, given: bytes = b"") -> Entry:
         """Return an entry without an outcome."""

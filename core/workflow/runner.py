@@ -16,6 +16,7 @@ from .definition import Definition
 from .errors import (
     CommitFailed,
     Decided,
+    Dropped,
     Fenced,
     IdempotencyMismatch,
     Parked,
@@ -27,6 +28,7 @@ from .execution import Execution
 from .journal import RunRow, find_by_id, find_by_key, undo_path
 from .record import Record
 from .recovery import Claimed
+from .telemetry import tell_recovery
 
 T = TypeVar("T")
 
@@ -86,8 +88,7 @@ class Runner:
         unknown = _unknown_undos(self._record, self._steps)
         if unknown:
             raise UndoUnknown(f"run {row.id} owes undos of steps that are not known here: {', '.join(unknown)}")
-        event = "run_taken_over" if claimed.taken_over else "run_resumed"
-        log.info(event, run_id=row.id, workflow=self._record.definition.id, epoch=row.epoch)
+        tell_recovery(self._record.definition.id, row.id, row.epoch, taken_over=claimed.taken_over)
         return await self.run()
 
     async def _adopt(self, claimed: RunRow) -> bool:
@@ -121,6 +122,8 @@ class Runner:
         """Go once through the body, or mend what the last pass left; None means that another pass is needed."""
         try:
             return await (self._drive() if self._failure is None else self._recover(self._failure))
+        except Dropped:
+            return None
         except (CommitFailed, Fenced) as failure:
             self._failure = failure
             self._failures += 1
@@ -206,7 +209,7 @@ class Runner:
         self.awaits = run_id
         delay = FIRST_POLL
         while True:
-            row = await find_by_id(self._session, run_id)
+            row = await self._patiently(lambda: find_by_id(self._session, run_id))
             # An error that is not remembered gives the key free, so this request is as good as the first one.
             if row is None or (row.ended and row.key is None and run_id != self._record.run_id):
                 await self._record.adopt(self._session, None)
@@ -218,8 +221,9 @@ class Runner:
                 return self._outcome(row)
             if asyncio.get_running_loop().time() + delay > self._deadline:
                 raise RunInProgress(f"run {run_id} has not ended yet", run_id=run_id)
-            if self._take_up is not None:
-                await self._take_up(run_id)
+            take_up = self._take_up
+            if take_up is not None:
+                await self._patiently(lambda: take_up(run_id))
             await asyncio.sleep(delay)
             delay = min(delay * 2, LAST_POLL)
 
