@@ -39,6 +39,9 @@ def upgrade() -> None:
     op.execute("""
         CREATE INDEX "IDX_workflow_run_owner" ON workflow_run (owner)
         WHERE status IN ('queued', 'running', 'compensating')""")
+    op.execute("""
+        CREATE INDEX "IDX_workflow_run_standing" ON workflow_run (status, workflow, version)
+        WHERE status IN ('waiting', 'nondeterministic', 'compensation_failed')""")
     op.execute("""CREATE INDEX "IDX_workflow_run_expires" ON workflow_run (expires_at) WHERE expires_at IS NOT NULL""")
     op.execute("""CREATE INDEX "IDX_workflow_run_subject" ON workflow_run (subject) WHERE subject IS NOT NULL""")
     op.execute("""
