@@ -7,11 +7,12 @@ import uvloop
 from .availability import availability
 from .boot import boot
 from .figures import say, show
+from .graph import graph
 from .ground import ground
 from .holds import hold_http_c16, hold_statements
 from .saga import saga
 
-BENCHES = {bench.__name__: bench for bench in (hold_http_c16, hold_statements, availability, boot, saga)}
+BENCHES = {bench.__name__: bench for bench in (hold_http_c16, hold_statements, availability, graph, boot, saga)}
 
 
 async def main(only: str) -> int:

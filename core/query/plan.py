@@ -16,7 +16,7 @@ from .registry import Node, Registry
 from .request import Request
 from .rows import decoder
 from .selection import Selection, select
-from .statement import Builder, Window, number
+from .statement import SKIP, Builder, Window
 
 DIALECT = psycopg.dialect()
 MOST_PLANS = 500
@@ -31,9 +31,9 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     processors: Sequence[Callable[[Any], Any] | None]
     decoder: msgspec.json.Decoder[list[Any]]
 
-    def parameters(self, values: Sequence[BindParameter[Any]], numbers: dict[str, int]) -> dict[str, Any]:
+    def parameters(self, values: Sequence[BindParameter[Any]], skip: int) -> dict[str, Any]:
         """Return the parameters of the statement."""
-        found: dict[str, Any] = dict(numbers)
+        found: dict[str, Any] = {SKIP: skip} if skip else {}
         for name, process, bind in zip(self.names, self.processors, values, strict=True):
             found[name] = bind.value if process is None else process(bind.value)
         return found
@@ -49,22 +49,18 @@ class Plans:
     def prepare(self, node: Node, request: Request) -> tuple[Plan, dict[str, Any]]:
         """Return the plan of a request and its parameters; raise `InvalidData` for whatever does not fit."""
         tree = filters.read(self._registry, node, request.filters)
-        values, numbers = list(filters.binds(tree)), request.numbers()
+        values = list(filters.binds(tree))
         key = (node.name, request.shape(), filters.shape(tree))
         plan = self._kept.pop(key, None) or self._make(node, request, tree)
         self._kept[key] = plan
         if len(self._kept) > MOST_PLANS:
             self._kept.popitem(last=False)
-        return plan, plan.parameters(values, numbers)
+        return plan, plan.parameters(values, request.skip)
 
     def _make(self, node: Node, request: Request, tree: Part) -> Plan:
         selection = select(self._registry, node, request.fields, request.select)
         builder = Builder(self._registry, self._windows(selection, request), with_deleted=request.with_deleted)
-        window = Window(
-            order.read(self._registry, node, request.order),
-            None if request.take is None else number("take"),
-            number("skip") if request.skip else None,
-        )
+        window = Window(order.read(self._registry, node, request.order), request.take, skip=request.skip > 0)
         statement = builder.statement(selection, tree, window, count=request.count)
         compiled = statement.compile(dialect=DIALECT)
         return Plan(
@@ -80,9 +76,9 @@ class Plans:
         windows = {
             path: Window(order.read(self._registry, branch.selection.node, None)) for path, branch in branches.items()
         }
-        for place, (path, nested) in enumerate(request.nested.items()):
+        for path, nested in request.nested.items():
             if path not in branches:
                 raise InvalidData(f"{shown(path)} is no list in this graph", field=path[:200])
             terms = order.read(self._registry, branches[path].selection.node, nested.order)
-            windows[path] = Window(terms, None if nested.take is None else number(f"take_of_{place}"))
+            windows[path] = Window(terms, nested.take)
         return windows

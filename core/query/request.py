@@ -59,18 +59,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     skip: int = 0
     count: bool = False
 
-    def numbers(self) -> dict[str, int]:
-        """Return how many rows to take and skip as parameters; raise `InvalidData` for a number that cannot be."""
-        given = {"skip": _checked("skip", self.skip)}
-        takes = {"take": self.take}
-        takes |= {f"take_of_{place}": nested.take for place, nested in enumerate(self.nested.values())}
-        return given | {name: _checked(name, number) for name, number in takes.items() if number is not None}
-
     def shape(self) -> Any:
         """Return what SQL depends on, the filters apart; raise `InvalidData` for what has another form."""
-        nested = tuple((path, _pairs(one.order), one.take is None) for path, one in self.nested.items())
-        windowed = self.take is None, self.skip == 0, self.count, self.with_deleted
-        return self.select, _paths(self.fields), nested, _pairs(self.order), windowed
+        nested = tuple((path, _pairs(one.order), _number("take", one.take)) for path, one in self.nested.items())
+        page = _number("take", self.take), _number("skip", self.skip) == 0, self.count, self.with_deleted
+        return self.select, _paths(self.fields), nested, _pairs(self.order), page
 
 
 def _paths(fields: object) -> tuple[str, ...] | None:
@@ -93,8 +86,9 @@ def _pairs(order: object) -> tuple[tuple[str, str], ...]:
     return tuple(cast("Order", given).items())
 
 
-def _checked(name: str, number: object) -> int:
-    what = name.partition("_")[0]
+def _number(what: str, number: object) -> int | None:
+    if number is None and what == "take":
+        return None
     if type(number) is not int or not 0 <= number <= LARGEST:
         raise InvalidData(f"{what} cannot be {number!r}", field=what)
     return number

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, literal_column, select, 
 from .order import Term
 from .registry import Hop, Node, Registry
 
+ZERO: ColumnElement[int] = literal_column("0")
 ONE: ColumnElement[int] = literal_column("1")
 
 

@@ -31,8 +31,9 @@ from .order import Term
 from .registry import Registry
 from .render import as_json
 from .selection import Branch, Selection
-from .source import ONE, Source
+from .source import ONE, ZERO, Source
 
+SKIP = "skip"
 NOTHING: ColumnElement[Any] = literal_column("'[]'::json")
 
 
@@ -40,13 +41,9 @@ class Window(msgspec.Struct, frozen=True, eq=False):
     """Which of the rows in question, in which order."""
 
     terms: Sequence[Term]
-    take: ColumnElement[int] | None = None
-    skip: ColumnElement[int] | None = None
-
-
-def number(name: str) -> ColumnElement[int]:
-    """Return a parameter that is a number of rows."""
-    return bindparam(name, type_=BigInteger())
+    take: int | None = None
+    skip: bool = False
+    """By as many as the parameter `SKIP` says."""
 
 
 class Builder:
@@ -56,6 +53,7 @@ class Builder:
         self._registry = registry
         self._windows = windows
         self._with_deleted = with_deleted
+        self._one_by_one = False
         self.bound: list[BindParameter[Any]] = []
 
     def statement(self, selection: Selection, filters: Part, window: Window, *, count: bool) -> Select[Any]:
@@ -66,6 +64,7 @@ class Builder:
         matching = and_(root.alive, self._clause(root, filters))
         counted = select(func.count()).select_from(root.joined).where(matching)
         page, order = _page(root, matching, selection, window)
+        self._one_by_one = window.take is not None
         joined, value = self._object(selection, root.at(root.node, page))
         statement = select(cast(_list(value, order), Text).label("data")).select_from(joined)
         return statement.add_columns(counted.scalar_subquery().label("count")) if count else statement
@@ -89,6 +88,9 @@ class Builder:
         one = select(value.label("value")).select_from(joined).where(reach.on)
         if reach.newest is not None:
             one = one.order_by(*reach.newest).limit(ONE)
+        elif self._one_by_one:
+            # Keeps PostgreSQL from joining, and writing as JSON, the whole of a table for the few rows of a page.
+            one = one.offset(ZERO)
         return one.correlate(parent.table).lateral()
 
     def _many(self, branch: Branch, source: Source, on: Clause, parent: Source) -> LateralFromClause:
@@ -135,9 +137,14 @@ def _page(
     # No field has a dot in its name.
     keys = [source.term(term).label(f"order.{place}") for place, term in terms]
     rows = select(*map(source.column, dict.fromkeys(wanted)), *keys).select_from(source.joined).where(matching)
-    if window.take is not None or window.skip is not None:
+    if window.take is not None or window.skip:
         rows = rows.order_by(*(term.sorted(source.term(term)) for term in window.terms))
-        rows = rows.limit(window.take).offset(window.skip)
+    if window.take is not None:
+        # Not a parameter: of a LIMIT that it does not know PostgreSQL fears a tenth of the table, and plans anew at
+        # each execution, which takes longer than the statement itself.
+        rows = rows.limit(literal_column(str(window.take)))
+    if window.skip:
+        rows = rows.offset(bindparam(SKIP, type_=BigInteger()))
     page = rows.correlate(*around).subquery()
     return page, [term.sorted(page.c[f"order.{place}"]) for place, term in terms]
 
