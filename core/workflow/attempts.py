@@ -41,14 +41,24 @@ async def perform_step(lane: Lane, call: StepCall[Any], entry: Entry) -> Outcome
                 exhausted = entry.attempts >= call.step.retry.attempts > 1
                 return _failed(lane, call, entry, error, started, unknown=unknown or exhausted)
             tell_retry(lane.record.definition.id, lane.record.run_id, entry, error)
-        pause, left = call.step.retry.pause(entry.attempts), lane.record.seconds_left
-        await asyncio.sleep(pause if left is None else min(pause, left))
-        if call.step.kind == "external":
-            await check_ours(lane.record)
+        await _pause(lane.record, call, entry.attempts)
         reason = lane.record.reason_to_halt()
         if reason is not None:
             return _failed(lane, call, entry, reason, started, unknown=unknown)
         entry = structs.replace(entry, attempts=entry.attempts + 1)
+
+
+async def _pause(record: Record, call: StepCall[Any], attempts: int) -> None:
+    """Wait until the next attempt is due, the deadline is there, or at some beat the run is to be cancelled."""
+    pause, left = call.step.retry.pause(attempts), record.seconds_left
+    seconds, beat = pause if left is None else min(pause, left), record.container.config.engine.beat_seconds
+    while True:
+        await asyncio.sleep(min(seconds, beat))
+        seconds -= beat
+        if record.stored and (seconds > 0 or call.step.kind == "external"):
+            await check_ours(record)
+        if seconds <= 0 or record.cancelled:
+            return
 
 
 async def _commit(lane: Lane, _call: StepCall[Any], _entry: Entry) -> None:
