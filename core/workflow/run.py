@@ -11,7 +11,7 @@ from .definition import Definition
 from .engine import WorkflowEngine
 from .errors import RunInProgress, RunNotFound
 from .journal import RunRow, find_by_id
-from .runner import FIRST_POLL, LAST_POLL, outcome_of
+from .runner import FIRST_POLL, LAST_POLL, outcome_of, patiently
 
 R = TypeVar("R")
 
@@ -31,7 +31,8 @@ class Run(Generic[R]):
     async def result(self, *, wait: timedelta = WAIT) -> R:
         """Wait for the run to end and return its result; cancelling only stops the waiting.
 
-        Raises the run's error; `RunInProgress` after `wait`; `RunNotFound` once its retention is over.
+        Raises the run's error; `RunInProgress` after `wait`, `OutcomeUnknown` if the database is away then;
+        `RunNotFound` once the run's retention is over.
         """
         answer = outcome_of(await self._ended(wait), self._definition, self.id)
         if answer.error is not None:
@@ -54,13 +55,19 @@ class Run(Generic[R]):
         until = asyncio.get_running_loop().time() + wait.total_seconds()
         delay = FIRST_POLL
         while True:
-            row = await find_by_id(Session(self._container.engine), self.id)
+            row = await patiently(self._row, self.id, until)
             if row is None:
                 raise RunNotFound(f"there is no run {self.id}")
             if row.final:
                 return row
             if asyncio.get_running_loop().time() + delay > until:
                 raise RunInProgress(f"run {self.id} has not ended yet", run_id=self.id)
-            await self._engine.take_up(self.id)
+            await patiently(self._take_up, self.id, until)
             await asyncio.sleep(delay)
             delay = min(delay * 2, LAST_POLL)
+
+    async def _row(self) -> RunRow | None:
+        return await find_by_id(Session(self._container.engine), self.id)
+
+    async def _take_up(self) -> None:
+        await self._engine.take_up(self.id)

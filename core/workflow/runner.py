@@ -183,19 +183,7 @@ class Runner:
             raise restore_error(describe_error(as_busy(cause) or cause, "commit")) from cause
 
     async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
-        """Read although the database is away for a moment; `OutcomeUnknown` when it stays away."""
-        delay = FIRST_POLL
-        while True:
-            try:
-                return await read()
-            except Exception as error:
-                if as_busy(error) is None:
-                    raise
-                log.warning("database_is_away", run_id=self._record.run_id, error=str(error))
-                if asyncio.get_running_loop().time() + delay > self._deadline:
-                    raise OutcomeUnknown from error
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, LAST_POLL)
+        return await patiently(read, self._record.run_id, self._deadline)
 
     async def wait(self) -> Answer:
         """Return the answer once the run has ended that this call stands for, whoever drives it."""
@@ -221,14 +209,32 @@ class Runner:
                 return self._outcome(row)
             if asyncio.get_running_loop().time() + delay > self._deadline:
                 raise RunInProgress(f"run {run_id} has not ended yet", run_id=run_id)
-            take_up = self._take_up
-            if take_up is not None:
-                await self._patiently(lambda: take_up(run_id))
+            await self._patiently(lambda: self._have_driven(run_id))
             await asyncio.sleep(delay)
             delay = min(delay * 2, LAST_POLL)
 
+    async def _have_driven(self, run_id: str) -> None:
+        if self._take_up is not None:
+            await self._take_up(run_id)
+
     def _outcome(self, row: RunRow) -> Answer:
         return outcome_of(row, self._record.definition, self._record.run_id)
+
+
+async def patiently(read: Callable[[], Awaitable[T]], run_id: str, deadline: float) -> T:
+    """Read although the database is away for a moment; `OutcomeUnknown` when it still is at `deadline`."""
+    delay = FIRST_POLL
+    while True:
+        try:
+            return await read()
+        except Exception as error:
+            if as_busy(error) is None:
+                raise
+            log.warning("database_is_away", run_id=run_id, error=str(error))
+            if asyncio.get_running_loop().time() + delay > deadline:
+                raise OutcomeUnknown from error
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, LAST_POLL)
 
 
 def outcome_of(row: RunRow, definition: Definition[Any, Any], own: str) -> Answer:

@@ -34,6 +34,11 @@ class Proxy:
         """Let the server hear of the COMMIT that is held."""
         self._released.set()
 
+    def cut(self) -> None:
+        """Cut every connection."""
+        for task in self._connections:
+            task.cancel()
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator["Proxy"]:
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)

@@ -1,9 +1,11 @@
 """Runs that sleep or wait: a row, and nothing else, until they are due or a signal comes."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from core.app import Application
 from core.container import Scope
@@ -24,6 +26,7 @@ from core.workflow import (
     workflow,
 )
 
+from .proxy import Proxy
 from .slots import Calls, Names, Slot, SlotForbidden, runs, slots, take_slot
 
 MOMENT = timedelta(milliseconds=30)
@@ -70,6 +73,33 @@ async def test_t10_a_waiting_run_goes_on_when_it_is_signalled(scope: Scope, app:
     assert await run.result() == ["a", "b"]
     assert calls == ["take a", "take b"]
     assert await slots(scope) == ["a", "b"]
+
+
+async def run_at_once(scope: Scope) -> list[str]:
+    return await take_when_told.run(scope, Names(["a"]))
+
+
+async def start_and_ask(scope: Scope) -> list[str]:
+    run = await take_when_told.start(scope, Names(["a"]))
+    return await run.result()
+
+
+@pytest.mark.parametrize("ask", [run_at_once, start_and_ask])
+async def test_a_caller_goes_on_waiting_while_the_database_is_away_for_a_moment(
+    far: Scope, scope: Scope, app: Application, proxy: Proxy, ask: Callable[[Scope], Awaitable[list[str]]]
+):
+    asked = asyncio.ensure_future(ask(far))
+    id = await until(scope, "waiting")
+    with capture_logs() as logs:
+        proxy.away = True
+        proxy.cut()
+        async with asyncio.timeout(10):
+            while not any(line["event"] == "database_is_away" for line in logs):  # noqa: ASYNC110, a list of logs
+                await asyncio.sleep(0.01)
+        proxy.away = False
+    async with app.scope() as other:
+        await other.resolve(Runs).signal(id, "name", "b")
+    assert await asked == ["a", "b"]
 
 
 async def test_t11_a_signal_that_nobody_waits_for_is_kept(scope: Scope, calls: Calls):
