@@ -1,6 +1,6 @@
 """Graph queries over all modules and links: one statement each."""
 
 from .query import Graphs, Query
-from .request import Nested, Page
+from .request import Nested, Options, Page
 
-__all__ = ["Graphs", "Nested", "Page", "Query"]
+__all__ = ["Graphs", "Nested", "Options", "Page", "Query"]

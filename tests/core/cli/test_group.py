@@ -8,7 +8,7 @@ from .conftest import SECRET, Holdfast
 def test_lists_its_own_commands_and_those_of_the_modules(holdfast: Holdfast, toys_database_url: str):
     told = holdfast("--help", DATABASE_URL=toys_database_url).stdout
 
-    for command in ("api", "dev", "doctor", "exec", "links", "migrate", "smoke", "Play with the toys"):
+    for command in ("api", "dev", "doctor", "exec", "links", "migrate", "query", "smoke", "Play with the toys"):
         assert command in told
 
 
@@ -16,7 +16,7 @@ def test_runs_a_command_of_a_module(holdfast: Holdfast, toys_database_url: str):
     assert holdfast("play", DATABASE_URL=toys_database_url).stdout == "playing\n"
 
 
-@pytest.mark.parametrize("command", ["api", "dev", "doctor", "exec", "links", "migrate", "smoke"])
+@pytest.mark.parametrize("command", ["api", "dev", "doctor", "exec", "links", "migrate", "query", "smoke"])
 def test_every_command_explains_itself(holdfast: Holdfast, command: str):
     told = holdfast(command, "--help")
 
