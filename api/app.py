@@ -15,6 +15,7 @@ from .door import pass_through
 from .guards import admission
 from .health import health, ready
 from .logging import configure_logging
+from .metrics import metrics
 from .openapi import openapi_config
 from .problem import HANDLERS
 from .store import store
@@ -47,7 +48,7 @@ def create_app(application: Application | None = None) -> Litestar:
 
 def _api(application: Application, *, owned: bool) -> Litestar:
     return Api(
-        [health, ready, store],
+        [health, ready, metrics, store],
         dependencies={**dependencies(application)},
         dto=JsonBody,
         return_dto=None,

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -58,6 +58,8 @@ class Http(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     host: str = "127.0.0.1"
     port: Port = 9000
     workers: Positive = 1
+    metrics: Literal["loopback", "everyone", "nobody"] = "loopback"
+    """Who may read `/metrics`: those on the same machine who do not come through a proxy, unless said otherwise."""
 
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {"shop": Shop, "database": Database, "engine": Engine, "http": Http}

@@ -5,11 +5,13 @@ import signal
 import socket
 from collections.abc import Callable
 from importlib import import_module
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 import uvicorn
 
 from ..errors import HoldfastError
+from ..metrics import share_metrics
 from .workers import STARTUP_FAILURE, Workers
 
 APPLICATION = "api.app:create_app"
@@ -80,7 +82,9 @@ def serve(
 
     if workers > 1:
         import_module(APPLICATION.partition(":")[0])
-        raise SystemExit(Workers(work, workers, close=listener.close).run())
+        with TemporaryDirectory(prefix="holdfast-metrics-") as folder:
+            share_metrics(folder)
+            raise SystemExit(Workers(work, workers, close=listener.close).run())
     work()
 
 

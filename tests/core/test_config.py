@@ -81,3 +81,10 @@ def test_refuses_a_file_that_is_not_text(file: Path) -> None:
 def test_says_where_to_run_when_there_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="root folder"):
         Config.load(tmp_path / "holdfast.toml", {})
+
+
+def test_who_may_read_the_metrics_is_one_of_three(file: Path) -> None:
+    assert Config.load(file, {}).http.metrics == "loopback"
+    assert Config.load(file, {"HOLDFAST_HTTP_METRICS": "everyone"}).http.metrics == "everyone"
+    with pytest.raises(ConfigurationError, match=r"http\.metrics"):
+        Config.load(file, {"HOLDFAST_HTTP_METRICS": "public"})
