@@ -99,11 +99,13 @@ def test_a_module_and_a_link_are_added_to_the_project(project: Path, empty_datab
     (project / "holdfast.toml").write_text(re.sub(r"^modules = .*$", line.strip(), settings, flags=re.MULTILINE))
 
     terminal = Terminal(project, project, empty_database_url)
-    migrated, reviewed, listed = terminal.perform("In the project")
+    migrated, reviewed, listed, _asked, explained = terminal.perform("In the project")
 
     assert "review_0001" in migrated
     assert ast.literal_eval(reviewed) == FOUND
     assert "booking_review review.booking booking.review link_booking_review 1" in " ".join(listed.split())
+    assert "SELECT" in explained
+    assert "Execution Time" in explained
     terminal.run("holdfast", "migrate", "--check")
     terminal.run("lint-imports", "--no-cache")
     terminal.run("ruff", "check", "--no-cache", *map(str, written))
