@@ -47,7 +47,7 @@ WHERE run.status IN ('queued', 'running', 'compensating')
         AND %(me)s IN (SELECT id FROM alive))){_MINE}"""  # noqa: S608, of constants
 _DUE: LiteralString = f"""
 SELECT run.id, false AS taken_over FROM workflow_run AS run
-WHERE run.status = 'waiting' AND run.due_at <= %(now)s{_MINE}"""  # noqa: S608
+WHERE run.status = 'waiting' AND run.due_at <= %(now)s{_MINE}"""  # noqa: S608, of constants
 
 _CLAIM: LiteralString = """
 UPDATE workflow_run AS run SET epoch = run.epoch + 1, owner = %(me)s, due_at = NULL,
@@ -58,7 +58,7 @@ RETURNING """
 _ALL: LiteralString = """
     run.id, run.epoch, run.status, run.input_hash, run.entries::text, run.result::text, run.error::text, run.key,
     run.cancel_requested, run.workflow, run.version, run.input::text, run.context::text, run.created_at"""
-_READ: LiteralString = f"SELECT {_ALL}, false FROM workflow_run AS run WHERE id = %s"  # noqa: S608
+_READ: LiteralString = f"SELECT {_ALL}, false FROM workflow_run AS run WHERE id = %s"  # noqa: S608, of constants
 _LIMIT: LiteralString = "ORDER BY run.id LIMIT %(limit)s"
 _THIS: LiteralString = "AND run.id = %(id)s"
 _LOCK: LiteralString = "FOR UPDATE OF run SKIP LOCKED"
