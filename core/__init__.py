@@ -15,6 +15,7 @@ from .errors import ConfigurationError, Forbidden, HoldfastError, InvalidData, N
 from .ids import new_id
 from .link import Link, Links, define_link
 from .module import Entity, Module, Service
+from .query import Nested, Page
 from .repository import Reader, Repository
 
 # Sagas
@@ -34,7 +35,9 @@ __all__ = [
     "Link",
     "Links",
     "Module",
+    "Nested",
     "NotFound",
+    "Page",
     "PermanentFailure",
     "Reader",
     "Repository",

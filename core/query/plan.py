@@ -59,7 +59,8 @@ class Plans:
 
     def _make(self, node: Node, request: Request, tree: Part) -> Plan:
         selection = select(self._registry, node, request.fields, request.select)
-        builder = Builder(self._registry, self._windows(selection, request), with_deleted=request.with_deleted)
+        windows = self._windows(selection, request)
+        builder = Builder(self._registry, windows, with_deleted=request.with_deleted, exact=request.exact)
         window = Window(order.read(self._registry, node, request.order), request.take, skip=request.skip > 0)
         statement = builder.statement(selection, tree, window, count=request.count)
         compiled = statement.compile(dialect=DIALECT)

@@ -62,7 +62,7 @@ class Query:
         self, entity: EntityTable[Any], *, select: type[msgspec.Struct] | None = None, **options: Unpack[Options]
     ) -> bytes:
         """Return what `graph` returns as JSON, as PostgreSQL built it."""
-        _plan, data, count = await self._read(entity, Request(select=select, **options))
+        _plan, data, count = await self._read(entity, Request(select=select, exact=True, **options))
         return f'{{"data":{data},"count":{"null" if count is None else count}}}'.encode()
 
     @overload

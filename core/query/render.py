@@ -1,4 +1,4 @@
-"""Rendering: how a column's value becomes JSON, to the character as msgspec would write it."""
+"""Rendering: how a column's value becomes JSON that msgspec reads, or to the character what it would write."""
 
 from decimal import Decimal
 from typing import Any, get_args
@@ -22,9 +22,12 @@ INSTANT = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 TIME_OF_DAY = "'HH24:MI:SS.US'"
 
 
-def as_json(field: Field, column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return the column as a member of a JSON object."""
+def as_json(field: Field, column: ColumnElement[Any], *, exact: bool) -> ColumnElement[Any]:
+    """Return the column as a member of a JSON object; `exact`: as msgspec would write it."""
     match _kind(column.type):
+        # Exact times take three times as long, and a quarter of the time of a graph with many.
+        case DateTime() | Time() if not exact:
+            return column
         case DateTime(timezone=True):
             at = func.timezone(literal_column("'UTC'"), column)
             return _without_zeros(func.to_char(at, literal_column(INSTANT)), ".000000Z", "Z")

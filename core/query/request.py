@@ -58,11 +58,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     take: int | None = None
     skip: int = 0
     count: bool = False
+    exact: bool = False
+    """Whether JSON has to be to the character what msgspec would write."""
 
     def shape(self) -> Any:
         """Return what SQL depends on, the filters apart; raise `InvalidData` for what has another form."""
         nested = tuple((path, _pairs(one.order), _number("take", one.take)) for path, one in self.nested.items())
-        page = _number("take", self.take), _number("skip", self.skip) == 0, self.count, self.with_deleted
+        page = _number("take", self.take), _number("skip", self.skip) == 0, self.count, self.with_deleted, self.exact
         return self.select, _paths(self.fields), nested, _pairs(self.order), page
 
 

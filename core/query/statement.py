@@ -49,10 +49,11 @@ class Window(msgspec.Struct, frozen=True, eq=False):
 class Builder:
     """Builds one statement; `bound` are the values of the filters, from left to right."""
 
-    def __init__(self, registry: Registry, windows: Mapping[str, Window], *, with_deleted: bool) -> None:
+    def __init__(self, registry: Registry, windows: Mapping[str, Window], *, with_deleted: bool, exact: bool) -> None:
         self._registry = registry
         self._windows = windows
         self._with_deleted = with_deleted
+        self._exact = exact
         self._one_by_one = False
         self.bound: list[BindParameter[Any]] = []
 
@@ -71,7 +72,10 @@ class Builder:
 
     def _object(self, selection: Selection, source: Source) -> tuple[FromClause, ColumnElement[Any]]:
         """Return the rows with what is shown of related ones joined, and each as a JSON object."""
-        shown = [as_json(one.field, source.column(one.field.column.name)).label(one.key) for one in selection.members]
+        shown = [
+            as_json(one.field, source.column(one.field.column.name), exact=self._exact).label(one.key)
+            for one in selection.members
+        ]
         joined, related = source.joined, [self._related(branch, source) for branch in selection.branches]
         for branch, lateral in zip(selection.branches, related, strict=True):
             joined = joined.outerjoin(lateral, true())

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from core.container import Scope
 from core.link import Link, Links, create_links, define_link
+from core.query import Page
 from core.workflow import StepContext, StepResponse, hook, parallel, step, workflow
 from tests.core.repository.shop import TOY, CreateMaker, CreateToy, ShopService, Toy, UpdateMaker, UpdateToy
 
@@ -110,3 +111,15 @@ async def linking(links: Links, link: Link) -> None:
     await links.create(link, [("toy_1",)])  # error: reportArgumentType
     await links.delete(link, ["mkr_1"])  # error: reportArgumentType
     await create_links([("toy_1", "mkr_1")])  # error: reportArgumentType
+
+
+async def graphs(scope: Scope) -> None:
+    await scope.query.graph("toy")  # error: reportArgumentType
+    await scope.query.graph(TOY, order={"name": "up"})  # error: reportArgumentType
+    await scope.query.graph(TOY, nested={"maker.toys": 3})  # error: reportArgumentType
+    await scope.query.graph(TOY, limit=3)  # error: reportCallIssue
+    await scope.query.graph(TOY, select=dict)  # error: reportArgumentType
+    await scope.query.one(TOY, take=1)  # error: reportCallIssue
+    named: Page[Toy] = await scope.query.graph(TOY)  # error: reportAssignmentType
+    found: Toy = await scope.query.one(TOY, select=CreateToy)  # error: reportAssignmentType
+    print(named, found)

@@ -1,11 +1,12 @@
 """What the type checker knows of right uses."""
 
 from datetime import datetime, timedelta
-from typing import assert_type
+from typing import Any, assert_type
 from uuid import UUID
 
 from core.container import Scope
 from core.link import Link, LinkedPair, LinkPairs, Links, create_links, define_link
+from core.query import Nested, Page
 from core.repository import Reader, Repository
 from core.workflow import ExternalStep, ReadStep, Retry, Step, StepContext, Workflow, now, parallel, random, uuid
 from core.workflow.call import Call
@@ -13,6 +14,7 @@ from tests.core.repository.shop import (
     MAKER,
     TOY,
     CreateToy,
+    Maker,
     ShopService,
     Toy,
     ToyName,
@@ -93,3 +95,13 @@ async def linking(links: Links) -> None:
     assert_type(await links.list(link, {"toy_id": "toy_1"}, take=1), list[LinkedPair])
     await links.delete(MAKER, ["mkr_1"])
     assert_type(await create_links(LinkPairs.of(link, [("toy_1", "mkr_1")])), None)
+
+
+async def graphs(scope: Scope) -> None:
+    rows = await scope.query.graph(TOY, fields=["*", "maker.name"], filters={"maker.name": "Lego"}, take=3, count=True)
+    assert_type(rows, Page[dict[str, Any]])
+    nested = {"toys": Nested(take=3, order={"price": "desc"})}
+    assert_type(await scope.query.graph(MAKER, select=Maker, nested=nested, order={"name": "asc"}), Page[Maker])
+    assert_type(await scope.query.graph_json(TOY, select=ToyName, skip=3), bytes)
+    assert_type(await scope.query.one(TOY, filters={"id": "toy_1"}), dict[str, Any])
+    assert_type(await scope.query.one(TOY, select=ToyName, filters={"id": "toy_1"}), ToyName)
