@@ -1,5 +1,7 @@
 """A table of slots, and steps that take them: what the engine's tests run."""
 
+from typing import LiteralString
+
 import msgspec
 
 from core.container import Scope
@@ -42,6 +44,11 @@ CREATE FUNCTION raise_state(state text) RETURNS void LANGUAGE plpgsql AS $$ BEGI
     RAISE EXCEPTION 'raised on purpose' USING ERRCODE = state;
 END $$;
 """
+
+SOMEBODY_WAITS: LiteralString = (
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+"""Has a row while a connection waits for a lock of another one."""
 
 
 class Calls(list[str]):

@@ -108,65 +108,6 @@ async def test_a_read_step_cannot_write(scope: Scope):
             await peek_once.run(scope, data)
 
 
-async def test_v1_ten_buyers_of_five_items_buy_exactly_five(app: Application, scope: Scope):
-    @step("buy")
-    async def buy(ctx: StepContext, buyer: int) -> bool:
-        await ctx.lock("items", "till")
-        session = ctx.scope.session
-        [(sold,)] = await session.sql("SELECT count(*) FROM slot")
-        if sold == 5:
-            return False
-        await session.writable("buy").sql("INSERT INTO slot VALUES (%s, '')", (f"item {buyer}",))
-        return True
-
-    @workflow("buy", version=1)
-    async def buy_once(data: int) -> bool:
-        return await buy(data)
-
-    async def call(buyer: int) -> bool:
-        async with app.scope() as own:
-            return await buy_once.run(own, buyer)
-
-    bought = await asyncio.gather(*(call(buyer) for buyer in range(10)))
-
-    assert bought.count(True) == 5
-    assert len(await slots(scope)) == 5
-
-
-async def test_a_lock_that_is_not_had_in_time_is_busy(scope: Scope, app: Application):
-    @step("lock")
-    async def lock(ctx: StepContext) -> None:
-        await ctx.scope.session.writable("lock").sql("SET LOCAL lock_timeout = '50ms'")
-        await ctx.lock("a")
-
-    @workflow("lock", version=1)
-    async def lock_once(data: None) -> None:
-        await lock()
-
-    holding = asyncio.Event()
-    release = asyncio.Event()
-
-    @step("hold")
-    async def hold(ctx: StepContext) -> None:
-        await ctx.lock("a")
-        holding.set()
-        await release.wait()
-
-    @workflow("hold", version=1)
-    async def hold_once(data: None) -> None:
-        await hold()
-
-    async with app.scope() as other:
-        holder = asyncio.create_task(hold_once.run(other, None))
-        await holding.wait()
-        with pytest.raises(Busy, match="lock a is held by somebody else"):
-            await lock_once.run(scope, None)
-        release.set()
-        await holder
-
-    await lock_once.run(scope, None)
-
-
 async def test_l1_two_workflows_with_one_id_stop_the_start(url: str, calls: Calls):
     @workflow("take-one", version=1)
     async def impostor(data: None) -> None: ...
