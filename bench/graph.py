@@ -109,7 +109,7 @@ async def _pages(few: Site, many: Site) -> list[Figure]:
 
 async def _in_turn(calls: Mapping[str, Call]) -> dict[str, float]:
     for call in calls.values():
-        for _ in range(20):  # until PostgreSQL has settled on a plan
+        for _ in range(200):  # until PostgreSQL has settled on a plan and warmed up
             await call()
     return await in_turn({name: partial(_milliseconds, call) for name, call in calls.items()})
 

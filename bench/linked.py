@@ -34,10 +34,12 @@ SELECT id, 'order_' || lpad(n::text, 24, '0'), now(), now() FROM chosen"""
 
 
 def fill_links(url: str, orders: int) -> None:
-    """Give every booking a customer, and the first of them orders with items."""
+    """Give every booking a customer, and the first of them orders with items; those that there are go."""
     with psycopg.connect(url, autocommit=True) as connection:
         with connection.transaction():
             connection.execute("SET LOCAL session_replication_role = replica")
+            connection.execute("DELETE FROM link_booking_customer; DELETE FROM link_booking_order")
+            connection.execute('DELETE FROM customer; DELETE FROM order_item; DELETE FROM "order"')
             connection.execute(CUSTOMERS, {"each": BOOKINGS_PER_CUSTOMER})
             connection.execute(ORDERS, {"count": orders, "items": ITEMS})
         connection.execute("VACUUM ANALYZE")
