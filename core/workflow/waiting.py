@@ -107,11 +107,15 @@ async def _take(record: Record, lane: Lane, call: WaitCall[Any], entry: Entry) -
     except Exception as error:
         await transaction.rollback()
         raise CommitFailed(error) from error
+    except BaseException:
+        await transaction.rollback()
+        raise
     if signal is None:
         await transaction.rollback()
         return None
     ended, outcome = _outcome(call, entry, signal)
-    await record.commit(transaction, record.running(), [record.timed(ended, time.perf_counter())])
+    with lane.sheltered():
+        await record.commit(transaction, record.running(), [record.timed(ended, time.perf_counter())])
     return outcome
 
 
