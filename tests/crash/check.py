@@ -11,6 +11,7 @@ Effects = dict[str, list[tuple[str, bool]]]
 
 OWED = {
     "three-writes": ["1", "2", "3"],
+    "three-writes 2": ["1", "2", "3", "4"],
     "write-ask-write": ["1", "3"],
     "side-by-side": ["1", "2.1", "2.3.1", "2.3.2", "2.3.3", "3"],
     "family": ["1", "3", "4.1", "4.2", "4.3"],
@@ -30,6 +31,7 @@ CHILDREN = {"family": "2.", "fail-in-family": "1.2."}
 """Where each saga has a child that fails and is undone by itself."""
 ENDINGS = {
     "fail-late": ["compensated"],
+    "fail-late 2": ["compensated"],
     "fail-in-family": ["compensated"],
     "think-better-of-it": ["cancelled"],
 }
@@ -38,11 +40,17 @@ TROUBLED = {"failed", "compensated", "cancelled"}
 """How a saga may end when its database goes away in the middle of a step."""
 
 
+RUNS = """
+SELECT id, workflow || CASE WHEN version > 1 THEN ' ' || version ELSE '' END, status, input ->> 'run_id'
+FROM workflow_run"""
+
+
 class RunOf(NamedTuple):
     """What is stored of one run."""
 
     id: str
     workflow: str
+    """Its id, and its version if that is not the first."""
     status: str
     said_to: str | None
     """The run that it sends a signal to."""
@@ -61,8 +69,7 @@ def check(url: str, notes: list[tuple[str, str]], *, well: float = 0.8) -> None:
     `well`: which share of the sagas ended as planned, at least.
     """
     with psycopg.connect(url) as connection:
-        rows = connection.execute("SELECT id, workflow, status, input ->> 'run_id' FROM workflow_run").fetchall()
-        runs = [RunOf(*row) for row in rows]
+        runs = [RunOf(*row) for row in connection.execute(RUNS).fetchall()]
         rows = connection.execute("SELECT run, path, undone FROM effect ORDER BY id").fetchall()
         entries = connection.execute("""
             SELECT id, entry ->> 'path' FROM workflow_run, jsonb_array_elements(entries) AS entry

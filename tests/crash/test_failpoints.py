@@ -7,10 +7,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from core.workflow import Runs
+
 from .check import check
 from .outside import outside, read
 from .sagas import SAGAS
-from .worker import Task, drain, start
+from .worker import Task, application, drain, start
 
 FLUSHES = ("step", "begin", "waiting", "signal", "failure", "cancel", "undo", "undo-attempt", "end")
 POINTS = [
@@ -30,6 +32,28 @@ async def test_a_crash_at_any_flush_or_call_is_survived(url: str, tmp_path: Path
         assert worker.exitcode == -signal.SIGKILL, "the failpoint was not hit"
         bury(url)
         await drain(url, port)
+    check(url, read(notes))
+
+
+@pytest.mark.parametrize("point", ["before-park-flush", "before-park-commit", "after-park-commit"])
+async def test_a_crash_while_a_run_is_parked_is_survived(url: str, tmp_path: Path, point: str):
+    notes = tmp_path / "notes"
+    with outside(notes) as port:
+        # The one has left runs that the other one's code does not fit.
+        leaving = Task(url, port, code="writes", crash="after-step-commit", skip=5)
+        for task in (leaving, Task(url, port, code="diverging", crash=point)):
+            worker = start(task)
+            await asyncio.to_thread(worker.join, 60)
+            assert worker.exitcode == -signal.SIGKILL, "the failpoint was not hit"
+            bury(url)
+        await drain(url, port)
+        async with application(url, port).running() as app, app.scope() as scope:
+            runs = scope.resolve(Runs)
+            parked = await runs.list(status="nondeterministic")
+            for run in parked:
+                await runs.retry(run.id)
+        await drain(url, port)
+    assert bool(parked) == (point == "after-park-commit")
     check(url, read(notes))
 
 

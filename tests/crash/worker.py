@@ -5,7 +5,9 @@ import logging
 import os
 import random
 import signal
+from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 import msgspec
 import structlog
@@ -14,12 +16,25 @@ from core.app import Application
 from core.config import Config, Database, Engine
 from core.errors import HoldfastError
 from core.testing import crash_at
+from core.workflow import Workflow
 
+from . import next_version as following
 from .check import left
 from .outside import HERE, Outside
-from .sagas import ALL, SAGAS, Order
+from .sagas import ALL, SAGAS, Order, three_writes
+
+Sagas = Sequence[Workflow[Order, Any]]
 
 AT_ONCE = 16
+NEXT = [following.three_writes, following.fail_late]
+CODE: dict[str, tuple[Sequence[Workflow[Any, Any]], Sagas]] = {
+    "": (ALL, SAGAS),
+    "writes": ([three_writes], [three_writes]),
+    "next": (NEXT, NEXT),
+    "both": ([*ALL, *NEXT], SAGAS),
+    "diverging": ([following.diverging_three_writes], []),
+}
+"""What a process knows, and what of it it runs by itself."""
 BEAT_SECONDS, LEASE_SECONDS = 0.2, 1.0
 PATIENCE_SECONDS = 90
 
@@ -34,17 +49,20 @@ class Task(msgspec.Struct, frozen=True):
     crash: str = ""
     """The failpoint at which to crash."""
     skip: int = 0
+    code: str = ""
     beat: float = BEAT_SECONDS
     lease: float = LEASE_SECONDS
 
 
-def application(url: str, port: int, *, beat: float = BEAT_SECONDS, lease: float = LEASE_SECONDS) -> Application:
+def application(
+    url: str, port: int, *, code: str = "", beat: float = BEAT_SECONDS, lease: float = LEASE_SECONDS
+) -> Application:
     """The application of these tests."""
     config = Config(
         database=Database(url=url, pool_size=12, pool_overflow=8),
         engine=Engine(beat_seconds=beat, lease_seconds=lease, grace_seconds=5, undo_pause_seconds=0.02),
     )
-    app = Application(config, modules=[], workflows=ALL)
+    app = Application(config, modules=[], workflows=CODE[code][0])
     app.container.register(Outside, lambda _scope: Outside(port))
     return app
 
@@ -56,9 +74,9 @@ def start(task: Task) -> BaseProcess:
     return process
 
 
-async def drain(url: str, port: int) -> None:
+async def drain(url: str, port: int, code: str = "") -> None:
     """Be the survivor that brings everything to its end."""
-    async with application(url, port).running(), asyncio.timeout(PATIENCE_SECONDS):
+    async with application(url, port, code=code).running(), asyncio.timeout(PATIENCE_SECONDS):
         while await asyncio.to_thread(left, url):  # noqa: ASYNC110, rows
             await asyncio.sleep(BEAT_SECONDS)
 
@@ -73,21 +91,25 @@ def _main(task: Task) -> None:
 async def _work(task: Task) -> None:
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    app = application(task.url, task.port, beat=task.beat, lease=task.lease)
+    app = application(task.url, task.port, code=task.code, beat=task.beat, lease=task.lease)
+    sagas = CODE[task.code][1]
     async with app.running():
         if task.runs:
-            await asyncio.gather(*(_run(app, number) for number in range(task.runs)))
+            await asyncio.gather(*(_run(app, sagas, number) for number in range(task.runs)))
         else:
-            await asyncio.gather(*(_keep_running(app, stopped) for _ in range(AT_ONCE)))
+            await asyncio.gather(*(_keep_running(app, sagas, stopped) for _ in range(AT_ONCE)))
 
 
-async def _keep_running(app: Application, stopped: asyncio.Event) -> None:
+async def _keep_running(app: Application, sagas: Sagas, stopped: asyncio.Event) -> None:
     while not stopped.is_set():
-        await _run(app, random.randrange(len(SAGAS)))
+        if sagas:
+            await _run(app, sagas, random.randrange(len(sagas)))
+        else:
+            await stopped.wait()
 
 
-async def _run(app: Application, number: int) -> None:
-    saga = SAGAS[number % len(SAGAS)]
+async def _run(app: Application, sagas: Sagas, number: int) -> None:
+    saga = sagas[number % len(sagas)]
     key = random.choice([None, f"{os.getpid()}-{random.random()}"])
     async with app.scope() as scope:
         try:
