@@ -13,7 +13,7 @@ from sqlalchemy import Table
 
 from .clock import Clock
 from .config import Config
-from .container import Container, Scope
+from .container import Container, Outlet, Scope
 from .db import create_engine
 from .errors import ConfigurationError
 from .heartbeat import Heartbeat
@@ -54,6 +54,7 @@ class Application:
         self.workflows = WorkflowEngine(self.container, registry, self.heartbeat)
         self.container.register(WorkflowEngine, lambda _scope: self.workflows)
         self.container.register(Runs, Runs)
+        self.container.register(Outlet, lambda _scope: self.workflows.outbox)
         self.container.register(Links, lambda scope: Links(scope, linked))
         for module in modules:
             self.container.register(module.service, module.service)
@@ -83,13 +84,17 @@ class Application:
         """Open a scope: `async with app.scope() as scope:`."""
         return self.container.scope(context=context)
 
-    async def open(self) -> None:
-        """Set the clock, start beating, start the modules in order, take over the runs that others left."""
+    async def open(self, *, sweeping: bool = True) -> None:
+        """Set the clock, start beating, start the modules in order, take over the runs that others left.
+
+        Without `sweeping` no run is taken up that is not asked for.
+        """
         await self.heartbeat.start()
         for module in self.modules.values():
             if module.on_start is not None:
                 await self._within_scope(module.on_start)
-        self.workflows.open()
+        if sweeping:
+            self.workflows.open()
 
     async def close(self) -> None:
         """Let running workflows end (up to `grace_seconds`), stop the modules in reverse order, disconnect."""
@@ -107,10 +112,10 @@ class Application:
             await act(scope)
 
     @asynccontextmanager
-    async def running(self) -> AsyncGenerator["Application"]:
+    async def running(self, *, sweeping: bool = True) -> AsyncGenerator["Application"]:
         """Open for the length of a block."""
         try:
-            await self.open()
+            await self.open(sweeping=sweeping)
             yield self
         finally:
             await self.close()

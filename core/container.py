@@ -1,5 +1,6 @@
 """The container: typed, lazy, overridable; a scope is one request, job or step."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar, cast
@@ -55,6 +56,14 @@ class Container:
             await scope.close()
 
 
+class Outlet(ABC):
+    """Where events go that are emitted outside of runs."""
+
+    @abstractmethod
+    async def emit(self, transaction: Transaction, context: Mapping[str, str], name: str, data: object) -> str:
+        """Write an event in a transaction; returns its id."""
+
+
 class Scope:
     """One unit of work: resolves services, and has at most one transaction open."""
 
@@ -105,6 +114,13 @@ class Scope:
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction that commits at the end of the block, or join the open one."""
         return self.session.transaction()
+
+    async def emit(self, name: str, data: object) -> str:
+        """Emit an event in the open transaction, which it shares its fate with; returns its id.
+
+        In a step use `ctx.emit`. Raises `NoTransaction`, `UnstorableResult`.
+        """
+        return await self.resolve(Outlet).emit(self.session.writable("emit"), self.context, name, data)
 
     async def close(self) -> None:
         """Clean up in reverse order; one that fails does not keep the others from it."""

@@ -125,6 +125,11 @@ class Session:
         self._opening = asyncio.Lock()
 
     @property
+    def read_only(self) -> bool:
+        """Whether transactions are refused."""
+        return self._read_only
+
+    @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
         return self._transaction is not None

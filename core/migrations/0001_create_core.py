@@ -52,6 +52,15 @@ def upgrade() -> None:
             PRIMARY KEY (run_id, path)
         )""")
     op.execute("""
+        CREATE TABLE outbox (
+            id text PRIMARY KEY,
+            name text NOT NULL,
+            data jsonb NOT NULL,
+            run_id text,
+            emitted_at timestamptz NOT NULL
+        )""")
+    op.execute("""CREATE INDEX "IDX_outbox_emitted" ON outbox (emitted_at)""")
+    op.execute("""
         CREATE TABLE workflow_signal (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             run_id text NOT NULL REFERENCES workflow_run (id) ON DELETE CASCADE,
@@ -100,6 +109,7 @@ def downgrade() -> None:
         "clock_offset",
         "link_deletion",
         "link_definition",
+        "outbox",
         "workflow_process",
         "workflow_signal",
         "workflow_step",

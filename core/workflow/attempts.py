@@ -36,7 +36,7 @@ async def perform_step(lane: Lane, call: StepCall[Any], entry: Entry) -> Outcome
             return await _ONCE[call.step.kind](lane, call, entry, started), None
         except Exception as error:
             unknown = unknown or not is_outcome(error)
-            over = lane.stopped or isinstance(error, RunTimedOut)
+            over = lane.stopped or (isinstance(error, RunTimedOut) and lane.record.is_halted_by(error))
             if over or not call.step.retry.again(error, entry.attempts):
                 exhausted = entry.attempts >= call.step.retry.attempts > 1
                 return _failed(lane, call, entry, error, started, unknown=unknown or exhausted)
@@ -126,7 +126,7 @@ _ONCE: dict[str, Once] = {"read": _read_once, "external": _act_once, "transactio
 async def _attempt(record: Record, call: StepCall[Any], entry: Entry, session: Session) -> tuple[Any, Entry]:
     """Run the step's function; return the decoded copy of its value, and the entry with the encoded one."""
     step = call.step
-    returned = await invoke(record, entry, session, step, step.fn, *call.args, **call.kwargs)
+    returned, emitted = await invoke(record, entry, session, step, step.fn, *call.args, **call.kwargs)
     value, argument = _value_and_argument(returned)
     encoded = encode(value, f"the result of step {step.id}")
     undo = None
@@ -134,7 +134,7 @@ async def _attempt(record: Record, call: StepCall[Any], entry: Entry, session: S
         undo = Undo(entry.path, step.id, Raw(encode(argument, f"the undo argument of step {step.id}")))
     copy = decode(encoded, step.types[0], f"the result of step {step.id}")
     given = Raw(call.given) if record.definition.record_inputs else NULL
-    return copy, structs.replace(entry, value=Raw(encoded), undo=undo, input=given)
+    return copy, structs.replace(entry, value=Raw(encoded), undo=undo, input=given, events=emitted)
 
 
 def _failed(

@@ -163,7 +163,9 @@ class _Undoing:
         stored = self._undo.argument
         unknown = self._external and stored == NULL
         argument = None if unknown else decode(bytes(stored), step.types[1], f"the undo argument of step {step.id}")
-        await invoke(self._record, self._entry, session, step, step.undo, argument)
+        _, emitted = await invoke(self._record, self._entry, session, step, step.undo, argument)
+        at_once = [structs.replace(each, at_once=True) for each in emitted]
+        self._entry = structs.replace(self._entry, events=at_once)
 
     async def _write(self, transaction: Transaction) -> None:
         entry = self._record.timed(self._entry, self._started)

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import TypeVar
 
+from msgspec import Raw
+
 from ..container import Scope
 from ..db import sqlstate
-from ..errors import Busy
+from ..errors import Busy, NoTransaction
+from .codec import encode
+from .journal import Emitted
 
 T = TypeVar("T")
 
@@ -22,6 +26,7 @@ class StepContext:
         self.path = path
         self.attempt = attempt
         """1 at the first attempt."""
+        self.emitted: list[Emitted] = []
 
     @property
     def token(self) -> str:
@@ -41,6 +46,15 @@ class StepContext:
     def resolve(self, key: type[T]) -> T:
         """Return this step's instance of `key`."""
         return self.scope.resolve(key)
+
+    def emit(self, name: str, data: object, *, at_once: bool = False) -> None:
+        """Emit an event when the run ends well, or `at_once` when this step does; raises `UnstorableResult`.
+
+        What a compensation emits goes out with it. A read step emits nothing: `NoTransaction`.
+        """
+        if self.scope.session.read_only:
+            raise NoTransaction("a read step cannot emit: drop `read=True`")
+        self.emitted.append(Emitted(name, Raw(encode(data, f"event {name!r}")), len(self.emitted) + 1, at_once))
 
     async def lock(self, *keys: str) -> None:
         """Take advisory locks on `keys`, in sorted order, until this step commits; `Busy` when not had in time."""

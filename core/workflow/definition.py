@@ -23,6 +23,9 @@ KEYED_RETENTION = timedelta(hours=24)
 class Definition(Generic[D, R]):
     """Id, version and body of a workflow, how long a run may take and how long a finished one is kept."""
 
+    event: str | None = None
+    """The event to which it is subscribed."""
+
     def __init__(
         self,
         id: str,

@@ -1,7 +1,7 @@
 """The engine of one process: knows the workflows, owns the tasks that drive runs."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from .definition import Definition
 from .errors import IdempotencyMismatch, RunInProgress, RunInsideTransaction, StepOutsideBody, UnstorableResult
 from .gauges import Gauges
 from .journal import find_by_id, find_by_key
+from .outbox import Outbox
 from .record import Record
 from .recovery import Claimed
 from .registry import Registry
@@ -38,6 +39,7 @@ class WorkflowEngine:
         self.registry = registry
         self.gauges = Gauges(container, registry)
         self._process_id = heartbeat.process_id
+        self.outbox = Outbox(container, registry.subscriptions, self.dispatch)
         self._sweep = Sweep(container, registry, heartbeat, self._drive, self._driven)
         self._tasks: set[asyncio.Task[Answer]] = set()
         self._waiting: set[asyncio.Task[Answer]] = set()
@@ -59,6 +61,7 @@ class WorkflowEngine:
             await self._sweep.take_up(run_id)
 
     def _drive(self, claimed: Claimed) -> asyncio.Task[Answer]:
+        claimed.record.outbox = self.outbox
         runner = Runner(claimed.record, patience=RECOVERY_PATIENCE, steps=self.registry.steps, take_up=self.take_up)
         return self._own(asyncio.create_task(self._sweep.resume(runner, claimed), name=claimed.row.id))
 
@@ -148,7 +151,7 @@ class WorkflowEngine:
             created_at=self._container.clock.now(),
             owner=self._process_id,
         )
-        record.subject = subject
+        record.subject, record.outbox = subject, self.outbox
         return record
 
     async def start(
@@ -160,15 +163,15 @@ class WorkflowEngine:
         key: str | None,
         context: Mapping[str, str] | None,
         subject: str | None = None,
-    ) -> str:
-        """Leave a run to the workers, in the scope's transaction if one is open; return its id."""
+    ) -> tuple[str, bool]:
+        """Leave a run to the workers, in the transaction of the scope if one is open; return its id, and if it is new."""
         record = self._record(definition, scope, data, key, context, subject)
         record.argument()
         async with scope.transaction() as transaction:
             if not await record.enqueue(transaction):
-                return await _run_with_key_of(record, Session(self._container.engine, transaction))
-            transaction.on_commit(lambda: self.nudge(record.run_id))
-        return record.run_id
+                return await _run_with_key_of(record, Session(self._container.engine, transaction)), False
+            transaction.on_commit(lambda: self.dispatch([record.run_id]))
+        return record.run_id, True
 
     async def give_up(self, transaction: Transaction, run_id: str) -> None:
         """Move a run that nobody drives to its compensation, without its body."""
@@ -176,6 +179,11 @@ class WorkflowEngine:
         record, row, _ = await self._sweep.read(session, run_id)
         await record.adopt(session, row)
         await record.give_up(transaction, row)
+
+    def dispatch(self, run_ids: Sequence[str]) -> None:
+        """See to it that queued runs are taken up soon: a hint to the workers, or else by this process."""
+        for run_id in run_ids:
+            self.nudge(run_id)
 
     def nudge(self, run_id: str) -> None:
         """Take a run up soon, if it is lost or due; should this fail, the sweep finds it."""
@@ -207,10 +215,11 @@ class WorkflowEngine:
         await stop({*self._nudges})
         for task in self._waiting:
             task.cancel()
+        left: set[asyncio.Task[Answer]] = set()
         if self._tasks:
             _, left = await asyncio.wait(self._tasks, timeout=grace)
             await stop(left)
-        if opened:
+        if opened or left:
             await self._sweep.hand_over()
 
 

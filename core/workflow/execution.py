@@ -94,7 +94,8 @@ class Execution:
             copy = Finished(decode(encoded, record.definition.types[1], what))
         except UnstorableResult as error:
             return await self._fail(error)
-        if not record.stored and not (record.kept if lane.is_open else record.key is not None):
+        to_be_stored = record.stored or (record.kept if lane.is_open else record.key is not None)
+        if not to_be_stored and not record.emits(lane.unwritten):
             entries = [*record.pending, *lane.unwritten]
             await lane.commit_bare()
             record.tell("done", entries)

@@ -8,7 +8,7 @@ from ..db import Session
 from ..errors import HoldfastError
 from .context import StepContext
 from .errors import StepFailed, StepTimedOut
-from .journal import Entry
+from .journal import Emitted, Entry
 from .record import Record
 from .step import AnyStep
 
@@ -23,14 +23,14 @@ async def invoke(
     fn: Function,
     *args: Any,
     **named: Any,
-) -> Any:
-    """Call `fn` in a scope of its own on `session`, within the step's time-out, and return what it returns."""
+) -> tuple[Any, list[Emitted]]:
+    """Call `fn` in a scope of its own on `session`, within the step's time-out; return its value and its events."""
     async with record.container.scope(session=session, context=record.context) as scope:
         context = StepContext(scope, run_id=record.run_id, path=entry.path, attempt=entry.attempts)
         if step.kind == "external":
             scope.key_prefix = context.token
         try:
-            return await _within(record, entry, step, fn(context, *args, **named))
+            return await _within(record, entry, step, fn(context, *args, **named)), context.emitted
         except asyncio.CancelledError as error:
             if _is_cancelled():
                 raise

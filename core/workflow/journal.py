@@ -67,6 +67,16 @@ class Undo(msgspec.Struct, frozen=True):
     argument: Raw
 
 
+class Emitted(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An event that a step has emitted; `at_once` ones go out with the step, the others with the run's good end."""
+
+    name: str
+    data: Raw
+    number: int
+    """Of the events of its step, from 1."""
+    at_once: bool = False
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the journal says of one engine call: `value` or `error`, and the compensation that it owes.
 
@@ -88,6 +98,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: ErrorData | None = None
     undo: Undo | None = None
     undos: list[Undo] = []
+    events: list[Emitted] = []
     input: Raw = NULL
 
 

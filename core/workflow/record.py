@@ -28,6 +28,7 @@ from .failpoint import failpoint
 from .journal import (
     FAILURE_PATH,
     Change,
+    Emitted,
     Entry,
     RunRow,
     Undo,
@@ -40,10 +41,13 @@ from .journal import (
     undo_path,
 )
 from .log import write
+from .outbox import Outbox
 from .telemetry import tell
 
 _NAMES = {"undo-attempt": "undo-attempt", "undo": "undo", "failure": "failure", "wait": "signal", "begun": "begin"}
 """What the failpoints of a flush are called that carries an entry of such a kind, the first that does."""
+
+_HALTS = (RunCancelled.code, RunTimedOut.code)
 
 
 class Record:
@@ -66,6 +70,8 @@ class Record:
         self.key = key
         self.context = context
         self.owner = owner
+        self.outbox: Outbox | None = None
+        """Where events go; None where no run is driven."""
         self.subject: str | None = None
         """The person whom the run is about, known where it is started alone."""
         self.run_id = run_id
@@ -107,6 +113,10 @@ class Record:
         """Whether the finished run is to be kept at all."""
         return self.key is not None or self.definition.retention > timedelta(0)
 
+    def emits(self, unwritten: Iterable[Entry]) -> bool:
+        """Whether events are to go out when the run ends well."""
+        return any(entry.events for entry in self.entries(unwritten).values())
+
     def entries(self, unwritten: Iterable[Entry] = ()) -> dict[str, Entry]:
         """Return what is known by path: recorded, pending, and `unwritten` of a transaction that is still open."""
         return {**self.recorded, **{entry.path: entry for entry in [*self.pending, *unwritten]}}
@@ -130,12 +140,16 @@ class Record:
     def reason_to_halt(self) -> HoldfastError | None:
         """Return why the run is to end although its body has not."""
         if self.cancelled:
-            return RunCancelled(f"run {self.run_id} was cancelled")
+            return RunCancelled(f"run {self.run_id} was cancelled", run_id=self.run_id)
         return self.timed_out() if self.seconds_left == 0 else None
 
     def timed_out(self) -> RunTimedOut:
         """Return the error of a run that is past its deadline."""
-        return RunTimedOut(f"run {self.run_id} took longer than {self.definition.timeout}")
+        return RunTimedOut(f"run {self.run_id} took longer than {self.definition.timeout}", run_id=self.run_id)
+
+    def is_halted_by(self, error: HoldfastError | ErrorData) -> bool:
+        """Tell whether `error` says that this run, and not one that it asked, is cancelled or past its deadline."""
+        return error.code in _HALTS and error.data.get("run_id") == self.run_id
 
     @property
     def seconds_left(self) -> float | None:
@@ -163,7 +177,7 @@ class Record:
         undos = [entry for entry in self.entries(unwritten).values() if entry.kind == "undo"]
         undone = all(undo.error is None for undo in undos)
         status = "failed" if not undos else "compensated" if undone else "compensation_failed"
-        if undone and error.code == RunCancelled.code:
+        if undone and error.code == RunCancelled.code and self.is_halted_by(error):
             status = "cancelled"
         change = self.ended(status, error=msgspec.json.encode(error))
         if not restore_error(error).remembered:
@@ -226,6 +240,7 @@ class Record:
         entries = [*self.pending, *own]
         what = _what_it_is(change, entries)
         failpoint(f"before-{what}-flush")
+        entries = await self._release(transaction, change, entries)
         await self._flush(transaction, change, entries)
         failpoint(f"before-{what}-commit")
         await transaction.commit()
@@ -234,6 +249,20 @@ class Record:
         del self.pending[:batch]
         self.status, self.cancelled = self._moved_to
         self.tell(self.status, entries, change.error)
+
+    async def _release(self, transaction: Transaction, change: Change, entries: list[Entry]) -> list[Entry]:
+        """Release the events that go out with this flush; return the entries without those."""
+        released = {entry.path: at_once for entry in entries if (at_once := [e for e in entry.events if e.at_once])}
+        if released:
+            entries = [
+                structs.replace(entry, events=[each for each in entry.events if not each.at_once]) for entry in entries
+            ]
+        if change.status == "done":
+            kept = {**self.recorded, **{entry.path: entry for entry in entries}}
+            released |= {path: [*released.get(path, []), *events] for path, events in _standing(kept).items()}
+        if released and self.outbox is not None:
+            await self.outbox.release(transaction, self.context, self.run_id, released)
+        return entries
 
     def tell(self, status: str, entries: Iterable[Entry], error: bytes | None = None) -> None:
         """Count what is certain now."""
@@ -327,6 +356,16 @@ class Record:
         self.status = None if row is None else row.status
         self.epoch = 0 if row is None else row.epoch
         self.cancelled = row is not None and row.cancel_requested
+
+
+def _standing(entries: Mapping[str, Entry]) -> dict[str, list[Emitted]]:
+    """Return the events of the steps that were not undone, by path."""
+    undone = tuple(f"{entry.path}." for entry in entries.values() if entry.kind == "failure")
+    return {
+        path: entry.events
+        for path, entry in entries.items()
+        if entry.events and undo_path(path) not in entries and not path.startswith(undone)
+    }
 
 
 def _what_it_is(change: Change, entries: list[Entry]) -> str:

@@ -23,6 +23,8 @@ class Registry:
     def __init__(self, definitions: Iterable[Definition[Any, Any]], steps: Iterable[object] = ()) -> None:
         self.definitions: dict[tuple[str, int], Definition[Any, Any]] = {}
         self.steps: dict[str, AnyStep[..., Any, Any]] = {}
+        self.subscriptions: dict[str, dict[str, Definition[Any, Any]]] = {}
+        """By event and id, each in its latest version."""
         for definition in definitions:
             self._add(definition)
         for each in steps:
@@ -52,6 +54,9 @@ class Registry:
         known = self.definitions.setdefault((definition.id, definition.version), definition)
         if known is not definition:
             raise ConfigurationError(f"two workflows have the id {definition.id!r}, version {definition.version}")
+        if definition.event is not None:
+            subscribed = self.subscriptions.setdefault(definition.event, {})
+            subscribed[definition.id] = max(definition, subscribed.get(definition.id, definition), key=_version)
         check_no_secrets(definition.body, f"workflow {definition.id}")
         module = sys.modules.get(definition.body.__module__)
         near = [*(vars(module).values() if module else ()), *_enclosed(definition.body)]
@@ -67,6 +72,10 @@ class Registry:
             check_no_secrets(origin.fn, f"step {origin.id}")
             if self.steps.setdefault(origin.id, origin) is not origin:
                 raise ConfigurationError(f"two steps have the id {origin.id!r}")
+
+
+def _version(definition: Definition[Any, Any]) -> int:
+    return definition.version
 
 
 async def _no_body(_data: None) -> None:

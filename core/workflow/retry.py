@@ -39,11 +39,14 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
             return not is_outcome(error) or (isinstance(error, HoldfastError) and error.retryable)
         return self.on(error) if callable(self.on) else isinstance(error, self.on)
 
+    def delay(self, attempts: int) -> timedelta:
+        """Return how long to wait after attempt number `attempts`, without jitter."""
+        # Bounded, because timedelta overflows after some forty doublings.
+        return min(self.backoff * 2 ** min(attempts - 1, 30), LONGEST_PAUSE)
+
     def pause(self, attempts: int) -> float:
         """Return the seconds to wait after attempt number `attempts`."""
-        # Bounded, because timedelta overflows after some forty doublings.
-        pause = min(self.backoff * 2 ** min(attempts - 1, 30), LONGEST_PAUSE).total_seconds()
-        return pause * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311, no secret
+        return self.delay(attempts).total_seconds() * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311, no secret
 
 
 TRANSIENT = Retry(attempts=TRANSIENT_ATTEMPTS, backoff=timedelta(0), on=is_transient)

@@ -1,0 +1,191 @@
+"""Events go out when the run that emitted them has ended well, each subscriber gets them by itself."""
+
+import asyncio
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from core.app import Application
+from core.container import Scope
+from core.errors import HoldfastError, NoTransaction
+from core.event import Event, subscriber
+from core.workflow import Retry, Runs, StepContext, parallel, step, wait_for, workflow
+
+HEARD: list[tuple[str, str, str]] = []
+FAILING: set[str] = set()
+LEFT = "SELECT id FROM workflow_run WHERE status NOT IN ('done', 'failed', 'compensated')"
+QUICK = Retry(attempts=3, backoff=timedelta(milliseconds=10))
+
+
+class Told(msgspec.Struct, frozen=True):
+    text: str
+
+
+class NotNow(HoldfastError):
+    """Later perhaps."""
+
+    code = "test_not_now"
+    status = 422
+
+
+@step("hear")
+async def hear(ctx: StepContext, who: str, text: str, id: str) -> None:
+    HEARD.append((who, text, id))
+    if who in FAILING:
+        raise NotNow
+
+
+@subscriber("told", id="ear", retry=QUICK)
+async def ear(event: Event[Told]) -> None:
+    await hear("ear", event.data.text, event.id)
+
+
+@subscriber("told", id="other-ear", retry=QUICK)
+async def other_ear(event: Event[Told]) -> None:
+    await hear("other-ear", event.data.text, event.id)
+
+
+@step("tell")
+async def tell(ctx: StepContext, text: str) -> str:
+    ctx.emit("told", Told(text))
+    return text
+
+
+@tell.compensate
+async def untell(ctx: StepContext, text: str) -> None:
+    ctx.emit("told", Told(f"not {text}"))
+
+
+@step("shout")
+async def shout(ctx: StepContext, text: str) -> None:
+    ctx.emit("told", Told(text), at_once=True)
+    ctx.emit("told", Told(f"{text} later"))
+
+
+@workflow("tell-all", version=1)
+async def tell_all(texts: list[str]) -> None:
+    for text in texts:
+        await tell(text)
+        if text == "stop":
+            raise NotNow
+
+
+@pytest.fixture(autouse=True)
+def application_hears(application: Application) -> None:
+    HEARD.clear()
+    FAILING.clear()
+    for each in (ear, other_ear):
+        application.workflows.registry.learn(each)
+
+
+async def until_idle(scope: Scope) -> None:
+    async with asyncio.timeout(10):
+        while await scope.session.sql(LEFT):  # noqa: ASYNC110, rows
+            await asyncio.sleep(0.01)
+
+
+async def outbox(scope: Scope) -> list[str]:
+    return [text for (text,) in await scope.session.sql("SELECT data ->> 'text' FROM outbox ORDER BY emitted_at, id")]
+
+
+async def test_c1_events_of_a_run_carry_its_id(scope: Scope):
+    await tell_all.run(scope, ["a", "b"], key="k")
+    await until_idle(scope)
+
+    [run] = await scope.resolve(Runs).list(workflow="tell-all")
+    assert {id for _, _, id in HEARD} == {f"{run.id}:1:1", f"{run.id}:2:1"}
+    assert await scope.session.sql("SELECT DISTINCT run_id FROM outbox") == [(run.id,)]
+
+
+async def test_c12_success_releases_events_once_and_failure_none(scope: Scope):
+    await tell_all.run(scope, ["a", "b"], key="k")
+    await tell_all.run(scope, ["a", "b"], key="k")
+    await until_idle(scope)
+    told = [(who, text) for who, text, _ in HEARD]
+    assert sorted(told) == [(who, text) for who in ("ear", "other-ear") for text in ("a", "b")]
+    HEARD.clear()
+
+    with pytest.raises(NotNow):
+        await tell_all.run(scope, ["c", "stop"])
+    await until_idle(scope)
+    assert await outbox(scope) == ["a", "b", "not stop", "not c"]
+
+
+async def test_events_of_a_child_that_was_undone_do_not_go_out(scope: Scope):
+    @workflow("tell-around", version=1)
+    async def tell_around(data: None) -> None:
+        await tell("before")
+        try:
+            await parallel(tell_all(["stop"]), tell("beside"))
+        except NotNow:
+            await tell("after")
+
+    await tell_around.run(scope, None)
+    assert {*await outbox(scope)} - {"beside"} == {"before", "not stop", "after"}
+
+
+async def test_an_event_that_goes_out_at_once_is_heard_while_the_run_waits(scope: Scope):
+    @workflow("shout-and-wait", version=1)
+    async def shout_and_wait(data: None) -> str:
+        await shout("now")
+        return await wait_for("answer", str)
+
+    run = await shout_and_wait.start(scope, None)
+    async with asyncio.timeout(10):
+        while len(HEARD) < 2:  # noqa: ASYNC110, a list
+            await asyncio.sleep(0.01)
+    assert await outbox(scope) == ["now"]
+    await scope.resolve(Runs).signal(run.id, "answer", "heard")
+    assert await run.result() == "heard"
+    assert await outbox(scope) == ["now", "now later"]
+
+
+async def test_v4_a_failing_subscriber_is_retried_alone(scope: Scope):
+    FAILING.add("ear")
+    await tell_all.run(scope, ["a"])
+    await until_idle(scope)
+    assert [who for who, _, _ in HEARD].count("ear") == 3
+    assert [who for who, _, _ in HEARD].count("other-ear") == 1
+    states = {run.workflow: run.status for run in await scope.resolve(Runs).list()}
+    assert states == {"tell-all": "done", "on:told:ear": "failed", "on:told:other-ear": "done"}
+
+
+async def emit_and_fail(scope: Scope) -> None:
+    async with scope.transaction():
+        await scope.emit("told", Told("lost"))
+        raise NotNow
+
+
+async def test_an_event_outside_of_runs_shares_the_fate_of_its_transaction(scope: Scope):
+    async with scope.transaction():
+        await scope.emit("told", Told("kept"))
+    with pytest.raises(NotNow):
+        await emit_and_fail(scope)
+    with pytest.raises(NoTransaction):
+        await scope.emit("told", Told("nowhere"))
+    await until_idle(scope)
+    assert sorted(text for _, text, _ in HEARD) == ["kept", "kept"]
+
+
+async def test_a_run_that_keeps_nothing_tells_all_the_same(scope: Scope):
+    @workflow("tell-and-forget", version=1, retention=timedelta(0))
+    async def tell_and_forget(data: None) -> None:
+        await tell("a")
+
+    await tell_and_forget.run(scope, None)
+    await until_idle(scope)
+    assert len(HEARD) == 2
+
+
+async def test_a_read_step_emits_nothing(scope: Scope):
+    @step("whisper", read=True)
+    async def whisper(ctx: StepContext) -> None:
+        ctx.emit("told", Told("psst"))
+
+    @workflow("whisper", version=1)
+    async def whisper_once(data: None) -> None:
+        await whisper()
+
+    with pytest.raises(NoTransaction, match="read=True"):
+        await whisper_once.run(scope, None)
