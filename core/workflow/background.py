@@ -14,7 +14,7 @@ from .definition import Definition
 from .engine import WorkflowEngine
 from .errors import RunNotFound
 from .signals import send_signal
-from .step import Step, step
+from .step import Step, StepResponse, step
 
 D = TypeVar("D")
 
@@ -38,17 +38,20 @@ class SendSignal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @step("start-run")
-async def start_run(ctx: StepContext, order: StartRun) -> str:
-    """Leave a run to the workers; if this one is undone, that one is cancelled."""
+async def start_run(ctx: StepContext, order: StartRun) -> StepResponse[str, str | None]:
+    """Leave a run to the workers; if this one is undone, that one is cancelled, unless it was there before."""
     engine = ctx.resolve(WorkflowEngine)
     definition = engine.registry.definition(order.workflow, order.version)
     data = decode(bytes(order.data), definition.types[0], f"the input of {definition.id}")
-    return await engine.start(definition, ctx.scope, data, key=order.key, context=None)
+    run_id, is_new = await engine.start(definition, ctx.scope, data, key=order.key, context=None)
+    return StepResponse(run_id, compensate_with=run_id if is_new else None)
 
 
 @start_run.compensate
-async def cancel_started_run(ctx: StepContext, run_id: str) -> None:
+async def cancel_started_run(ctx: StepContext, run_id: str | None) -> None:
     """Cancel what was started, unless it is gone for good."""
+    if run_id is None:
+        return
     transaction = ctx.scope.session.writable("cancel")
     try:
         await cancel_run(transaction, run_id, ctx.scope.clock.now())

@@ -164,7 +164,7 @@ class WorkflowEngine:
         context: Mapping[str, str] | None,
         subject: str | None = None,
     ) -> tuple[str, bool]:
-        """Leave a run to the workers, in the transaction of the scope if one is open; return its id, and if it is new."""
+        """Leave a run to the workers, in the scope's transaction if one is open; return its id, and if it is new."""
         record = self._record(definition, scope, data, key, context, subject)
         record.argument()
         async with scope.transaction() as transaction:

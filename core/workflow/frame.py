@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 from ..errors import HoldfastError
 from .call import Body, Call, Finished
 from .definition import Definition
-from .errors import Dropped, Halted, Nondeterministic, Parked, RunTimedOut, WorkflowFailed
+from .errors import Dropped, Halted, Nondeterministic, Parked, WorkflowFailed
 from .lane import Lane
 from .record import Record
 from .replaying import Replaying
@@ -74,7 +74,7 @@ class Frame:
             self._go_live(path, call.nested)
             self._keep_lines(body, path)
         value, error = await calls.perform(self._lane, path, call)
-        if isinstance(error, RunTimedOut):
+        if error is not None and self._record.is_halted_by(error):
             raise Halted(error)
         if is_new and Replaying.after_every_call and self._lane.task is None:
             await self._lane.flush(self._record.running())

@@ -20,6 +20,9 @@ from .signals import Signal, is_there, take_signal
 
 T = TypeVar("T")
 
+LONGEST = timedelta(days=36525)
+"""A sleep or a time-out of a hundred years ends at an instant that can be written."""
+
 
 class WaitingCall(Call[T]):
     """A call that may suspend the run."""
@@ -38,7 +41,7 @@ class SleepCall(WaitingCall[None]):
 
     def __init__(self, delay: timedelta) -> None:
         super().__init__("sleep", delay)
-        self.lasts = delay
+        self.lasts = _possible(delay)
 
 
 class WaitCall(WaitingCall[T]):
@@ -51,7 +54,7 @@ class WaitCall(WaitingCall[T]):
         self.id = f"wait:{signal}"
         self.signal = signal
         self.value_type = value_type
-        self.lasts = timeout
+        self.lasts = None if timeout is None else _possible(timeout)
 
 
 def sleep(delay: timedelta, /) -> Call[None]:
@@ -82,6 +85,13 @@ async def perform_waiting(record: Record, lane: Lane, call: WaitingCall[Any], en
     data = None if error is None else describe_error(error, call.name)
     record.pending.append(record.timed(structs.replace(entry, error=data), time.perf_counter()))
     return None, error
+
+
+def _possible(length: timedelta) -> timedelta:
+    """Return `length`, of which the end can still be said."""
+    if length > LONGEST:
+        raise InvalidData(f"a run waits for {LONGEST.days} days at most, not {length.days}")
+    return length
 
 
 def _due_at(record: Record, call: WaitingCall[Any], entry: Entry) -> datetime | None:

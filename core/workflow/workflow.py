@@ -55,7 +55,7 @@ class Workflow(Definition[D, R], Generic[D, R]):
         body use `core.workflow.start`.
         """
         engine = scope.resolve(WorkflowEngine)
-        run_id = await engine.start(self, scope, data, key=key, context=context, subject=subject)
+        run_id, _ = await engine.start(self, scope, data, key=key, context=context, subject=subject)
         return Run(scope.container, engine, run_id, self)
 
 
