@@ -8,7 +8,7 @@ import pytest
 
 from core.app import Application
 from core.config import Config, Database, Engine
-from core.workflow import Runs, StepContext, step, workflow
+from core.workflow import Runs, StepContext, Workflow, step, workflow
 
 Body = Callable[[list[str]], Coroutine[Any, Any, None]]
 
@@ -74,11 +74,15 @@ async def with_another_input(data: list[str]) -> None:
     await ask()
 
 
-def application(url: str, road: Road, body: Body) -> Application:
+def road_with(body: Body) -> Workflow[list[str], None]:
+    return workflow("road", version=1)(body)
+
+
+def application(url: str, road: Road, saga: Workflow[list[str], None]) -> Application:
     config = Config(
         database=Database(url=url, pool_size=3), engine=Engine(beat_seconds=0.1, lease_seconds=5, grace_seconds=0.1)
     )
-    app = Application(config, modules=[], workflows=[workflow("road", version=1)(body)])
+    app = Application(config, modules=[], workflows=[saga])
     app.container.register(Road, lambda _scope: road)
     return app
 
@@ -91,12 +95,11 @@ async def until(runs: Runs, run_id: str, state: str, entries: int = 0) -> None:
 
 async def begin(url: str, road: Road) -> str:
     """Leave a run that stands in its external step."""
-    app = application(url, road, original)
-    [definition] = app.workflows.registry.definitions.values()
-    async with app.running(), app.scope() as scope:
-        run_id = await app.workflows.start(definition, scope, [], key=None, context=None)
-        await until(scope.resolve(Runs), run_id, "running", entries=3)
-    return run_id
+    saga = road_with(original)
+    async with application(url, road, saga).running() as app, app.scope() as scope:
+        run = await saga.start(scope, [])
+        await until(scope.resolve(Runs), run.id, "running", entries=3)
+    return run.id
 
 
 @pytest.mark.parametrize(
@@ -113,7 +116,7 @@ async def begin(url: str, road: Road) -> str:
 async def test_changed_code_parks_a_run_and_mended_code_ends_it(url: str, body: Body, was: str, now: str):
     road = Road()
     run_id = await begin(url, road)
-    async with application(url, road, body).running() as app, app.scope() as scope:
+    async with application(url, road, road_with(body)).running() as app, app.scope() as scope:
         runs = scope.resolve(Runs)
         await until(runs, run_id, "nondeterministic")
         error = (await runs.retrieve(run_id)).error
@@ -123,7 +126,7 @@ async def test_changed_code_parks_a_run_and_mended_code_ends_it(url: str, body: 
         await runs.retry(run_id)
         await until(runs, run_id, "nondeterministic")  # as long as the code is the same
     road.set()
-    async with application(url, road, original).running() as app, app.scope() as scope:
+    async with application(url, road, road_with(original)).running() as app, app.scope() as scope:
         runs = scope.resolve(Runs)
         await runs.retry(run_id)
         await until(runs, run_id, "done")
