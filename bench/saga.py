@@ -1,117 +1,113 @@
-"""`saga`: a keyed saga of one step that inserts one row, beside the same INSERT through SQLAlchemy Core and psycopg."""
+"""`saga`: sagas a second and their CPU, beside the INSERT of one step through SQLAlchemy Core and through psycopg."""
 
-import asyncio
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from functools import partial
-from itertools import count
-from typing import LiteralString
+from itertools import islice
+from statistics import median
+from typing import NamedTuple
 
 import psycopg
 from msgspec import Struct
-from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Column, Integer, MetaData, Table, Text, insert
 
 from core.app import Application
-from core.workflow import StepContext, step, workflow
+from core.config import Config
 
-from .figures import Figure, compare, in_turn
+from .cpu import Backends
+from .figures import ROUNDS, Figure, compare, say
 from .ground import Ground
-from .recording import Row
+from .inserts import Way, floors, items, items_for, open_pool, repeat
+from .kinds import (
+    CREATE,
+    SAGAS,
+    one_step,
+    one_step_unkept,
+    run_keyed,
+    run_mix,
+    run_unkeyed,
+    three_external_steps,
+    three_steps,
+)
 
-TABLE = Table("bench_row", MetaData(), Column("id", Text, primary_key=True), Column("n", Integer))
-CREATE: LiteralString = "CREATE TABLE bench_row (id text PRIMARY KEY, n integer)"
-INSERT: LiteralString = "INSERT INTO bench_row (id, n) VALUES (%(id)s, %(n)s)"
-SECONDS = 1.0
-
-numbers = count()
-
-
-class Item(Struct, frozen=True):
-    """The row."""
-
-    id: str
-    n: int
-
-
-@step("insert-row")
-async def insert_row(ctx: StepContext, item: Item) -> Item:
-    """Insert it, the way that hot statements take."""
-    await ctx.scope.session.writable("insert_row").sql(INSERT, {"id": item.id, "n": item.n})
-    return item
+CONCURRENCIES = (1, 16)
 
 
-@workflow("insert-row", version=1)
-async def saga_of_one_step(item: Item) -> Item:
-    """Insert it in a saga."""
-    return await insert_row(item)
+class Length(Struct, frozen=True):
+    """How long it is measured."""
+
+    rounds: int = ROUNDS
+    seconds: float = 1.0
+    warm_up: int = 200
+    """Runs of each kind beforehand: connections are made, statements prepared."""
+
+
+class Cost(NamedTuple):
+    """What one saga costs; CPU in milliseconds."""
+
+    rate: float
+    client: float
+    server: float
+    both: float
 
 
 async def saga(ground: Ground) -> AsyncGenerator[Figure]:
-    """Run each on 1 connection and on 16."""
+    """Run each kind on 1 connection and on 16."""
     with ground.database() as database:
-        with psycopg.connect(database.url) as connection:
-            connection.execute(CREATE)
-        app = Application(ground.config_at(database.url), modules=[], workflows=[saga_of_one_step])
-        limits = ground.config.database
-        size = limits.pool_size + limits.pool_overflow
-        pool = AsyncConnectionPool[psycopg.AsyncConnection[Row]](
-            database.url, min_size=size, max_size=size, open=False, kwargs={"autocommit": True}
-        )
-        async with app.running(), pool:
-            ways = {
-                "saga": partial(_saga, app),
-                "core_insert": partial(_core, app),
-                "psycopg_insert": partial(_raw, pool),
-            }
-            for concurrency in (1, 16):
-                async for figure in _compare(ways, concurrency):
-                    yield figure
+        async for figure in measure(ground.config_at(database.url), Length()):
+            yield figure
 
 
-async def _compare(ways: Mapping[str, Callable[[Item], Awaitable[object]]], concurrency: int) -> AsyncGenerator[Figure]:
-    burnt: dict[str, list[float]] = {name: [] for name in ways}
-
-    async def rate(name: str) -> float:
-        done, cpu = await _repeat(ways[name], concurrency)
-        burnt[name].append(cpu)
-        return done
-
-    found = await in_turn({name: partial(rate, name) for name in ways})
-    cpu = {name: sorted(values)[len(values) // 2] for name, values in burnt.items()}
-    for figure in (
-        *compare(f"saga_one_step_c{concurrency}", "1/s", found.pop("saga"), found),
-        *compare(f"saga_one_step_cpu_c{concurrency}", "ms", cpu.pop("saga"), cpu),
-    ):
-        yield figure
-
-
-async def _repeat(way: Callable[[Item], Awaitable[object]], concurrency: int) -> tuple[float, float]:
-    """Return the rate a second, and the milliseconds of CPU of this process for each."""
-    began, burnt = time.perf_counter(), time.process_time()
-
-    async def keep_on() -> int:
-        done = 0
-        while time.perf_counter() < began + SECONDS:
-            number = next(numbers)
-            await way(Item(f"row_{number}", number))
-            done += 1
-        return done
-
-    done = sum(await asyncio.gather(*(keep_on() for _ in range(concurrency))))
-    return done / (time.perf_counter() - began), (time.process_time() - burnt) / done * 1000
+async def measure(config: Config, length: Length) -> AsyncGenerator[Figure]:
+    """Measure on an empty database."""
+    url = config.database.url
+    with psycopg.connect(url) as connection:
+        connection.execute(CREATE)
+    app = Application(config, modules=[], workflows=SAGAS)
+    async with app.running(), open_pool(config) as pool:
+        sagas, bare = _ways(app), floors(app, pool)
+        for way in (*sagas.values(), *bare.values()):
+            await repeat(way, islice(items(), length.warm_up), config.database.pool_size)
+        backends = Backends(url)
+        for concurrency in CONCURRENCIES:
+            costs = await _in_turn({**sagas, **bare}, backends, concurrency, length)
+            for figure in _figures(sagas, {name: costs[name] for name in bare}, costs, concurrency):
+                yield figure
+        backends.check()
 
 
-async def _saga(app: Application, item: Item) -> None:
-    async with app.scope() as scope:
-        await saga_of_one_step.run(scope, item, key=item.id)
+def _ways(app: Application) -> dict[str, Way]:
+    """All with distinct keys and the default retention, but for what says otherwise."""
+    return {
+        "saga_one_step": partial(run_keyed, app, one_step),
+        "saga_three_steps": partial(run_keyed, app, three_steps),
+        "saga_three_external_steps": partial(run_keyed, app, three_external_steps),
+        "saga_mix": partial(run_mix, app),
+        "saga_one_step_unkeyed": partial(run_unkeyed, app, one_step),
+        "saga_one_step_unkeyed_retention_0": partial(run_unkeyed, app, one_step_unkept),
+    }
 
 
-async def _core(app: Application, item: Item) -> None:
-    async with app.database.begin() as connection:
-        await connection.execute(insert(TABLE), {"id": item.id, "n": item.n})
+async def _in_turn(ways: Mapping[str, Way], backends: Backends, concurrency: int, length: Length) -> dict[str, Cost]:
+    """Return the medians, each of its own."""
+    found: dict[str, list[Cost]] = {name: [] for name in ways}
+    for _ in range(length.rounds):
+        for name, way in ways.items():
+            found[name].append(await _cost(way, backends, concurrency, length.seconds))
+            say("  {}: {:.4g}/s, client {:.3f} ms, server {:.3f} ms".format(name, *found[name][-1][:3]))
+    return {name: Cost(*map(median, zip(*costs, strict=True))) for name, costs in found.items()}
 
 
-async def _raw(pool: AsyncConnectionPool[psycopg.AsyncConnection[Row]], item: Item) -> None:
-    async with pool.connection() as connection, connection.transaction():
-        await connection.execute(INSERT, {"id": item.id, "n": item.n})
+async def _cost(way: Way, backends: Backends, concurrency: int, seconds: float) -> Cost:
+    before = backends.spent()
+    done = await repeat(way, items_for(seconds), concurrency)
+    spent = backends.spent().since(before)
+    client, server = spent.client / done * 1000, spent.server / done * 1000
+    return Cost(done / spent.elapsed, client, server, client + server)
+
+
+def _figures(
+    sagas: Mapping[str, Way], bare: Mapping[str, Cost], costs: Mapping[str, Cost], concurrency: int
+) -> Iterator[Figure]:
+    for name in sagas:
+        for at, (what, unit) in enumerate((("", "1/s"), ("_client_cpu", "ms"), ("_server_cpu", "ms"), ("_cpu", "ms"))):
+            under = {floor: cost[at] for floor, cost in bare.items()}
+            yield from compare(f"{name}{what}_c{concurrency}", unit, costs[name][at], under)
