@@ -19,6 +19,7 @@ COMMANDS = {
     "exec": "core.cli.execute:execute",
     "links": "core.cli.links:links",
     "migrate": "core.cli.migrate:migrate",
+    "runs": "core.cli.runs:runs",
     "query": "core.cli.query:query",
     "smoke": "api.smoke:smoke",
 }

@@ -200,4 +200,5 @@ def _known(stored: Entry, kind: Any, what: str) -> Any:
 
 
 def _differs(field: str, path: str, was: str, now: str) -> Nondeterministic:
-    return Nondeterministic(f"{field} at {path}: the journal has {was}, the body {now}")
+    detail = f"{field} at {path}: the journal has {was}, the body {now}"
+    return Nondeterministic(detail, path=path, field=field, journal=was, body=now)

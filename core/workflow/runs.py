@@ -30,9 +30,25 @@ WHERE (%(status)s::text IS NULL OR run.status = %(status)s) AND (%(workflow)s::t
     AND (%(before)s::text IS NULL OR run.id < %(before)s)
 ORDER BY run.id DESC LIMIT %(take)s"""
 _ONE: LiteralString = f"{_COLUMNS} WHERE run.id = %(id)s"
-_WHOLE: LiteralString = "SELECT input::text, result::text, context::text, entries::text FROM workflow_run WHERE id = %s"
+_WHOLE: LiteralString = """
+SELECT input::text, result::text, context::text, entries::text, host, pid,
+    extract(epoch FROM clock_timestamp() - beat_at)::float8
+FROM workflow_run AS run LEFT JOIN workflow_process AS process ON process.id = run.owner WHERE run.id = %s"""
 _ENTRIES: LiteralString = "SELECT entry::text FROM workflow_step WHERE run_id = %s"
 _SIGNALS: LiteralString = "SELECT name FROM workflow_signal WHERE run_id = %s ORDER BY id"
+
+STATES = (
+    "queued",
+    "running",
+    "waiting",
+    "done",
+    "failed",
+    "compensating",
+    "compensated",
+    "compensation_failed",
+    "cancelled",
+    "nondeterministic",
+)
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +76,15 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Whether this process knows its workflow in its version."""
 
 
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """The process that drives a run."""
+
+    host: str
+    pid: int
+    silent_seconds: float
+    """How long ago it beat."""
+
+
 class RunDetails(RunSummary, frozen=True, kw_only=True):
     """A run with all that is known of it."""
 
@@ -68,6 +93,8 @@ class RunDetails(RunSummary, frozen=True, kw_only=True):
     context: dict[str, str]
     entries: list[Entry]
     """The journal, in the order of paths."""
+    process: Owner | None
+    """What is known of the owner; None where there is none, or it said farewell."""
     signals: list[str]
     """The names of signals that it has not waited for yet."""
 
@@ -92,7 +119,7 @@ class Runs:
         whole = await self._session.sql(_WHOLE, (run_id,))
         if not rows or not whole:
             raise RunNotFound(f"there is no run {run_id}")
-        given, result, context, inline = whole[0]
+        given, result, context, inline, *process = whole[0]
         later = [msgspec.json.decode(text, type=Entry) for (text,) in await self._session.sql(_ENTRIES, (run_id,))]
         entries = [*msgspec.json.decode(inline, type=list[Entry]), *later]
         return RunDetails(
@@ -101,6 +128,7 @@ class Runs:
             result=None if result is None else Raw(result.encode()),
             context=msgspec.json.decode(context, type=dict[str, str]),
             entries=sorted(entries, key=_place),
+            process=None if process[0] is None else Owner(**dict(zip(Owner.__struct_fields__, process, strict=True))),
             signals=[name for (name,) in await self._session.sql(_SIGNALS, (run_id,))],
         )
 
