@@ -70,7 +70,7 @@ class Application:
         plugins = [*_plugins(config.plugins)]
         modules = [_module(name) for name in config.modules]
         modules += [module for plugin in plugins for module in _members(plugin, Module)]
-        packages = [importlib.import_module("workflows"), *plugins]
+        packages = [*map(importlib.import_module, ("workflows", "jobs")), *plugins]
         workflows = [found for package in packages for found in _members(package, Workflow)]
         steps = [found for package in packages for kind in (AnyStep, Hook) for found in _members(package, kind)]
         return cls(config, modules=modules, links=_links(plugins, modules), workflows=workflows, steps=steps)
@@ -84,17 +84,18 @@ class Application:
         """Open a scope: `async with app.scope() as scope:`."""
         return self.container.scope(context=context)
 
-    async def open(self, *, sweeping: bool = True) -> None:
+    async def open(self, *, sweeping: bool = True, worker: bool = False) -> None:
         """Set the clock, start beating, start the modules in order, take over the runs that others left.
 
-        Without `sweeping` no run is taken up that is not asked for.
+        Without `sweeping` no run is taken up that is not asked for. With a dispatcher only a `worker` takes up queued
+        runs.
         """
         await self.heartbeat.start()
         for module in self.modules.values():
             if module.on_start is not None:
                 await self._within_scope(module.on_start)
         if sweeping:
-            self.workflows.open()
+            self.workflows.open(worker=worker)
 
     async def close(self) -> None:
         """Let running workflows end (up to `grace_seconds`), stop the modules in reverse order, disconnect."""
@@ -112,10 +113,10 @@ class Application:
             await act(scope)
 
     @asynccontextmanager
-    async def running(self, *, sweeping: bool = True) -> AsyncGenerator["Application"]:
+    async def running(self, *, sweeping: bool = True, worker: bool = False) -> AsyncGenerator["Application"]:
         """Open for the length of a block."""
         try:
-            await self.open(sweeping=sweeping)
+            await self.open(sweeping=sweeping, worker=worker)
             yield self
         finally:
             await self.close()

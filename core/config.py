@@ -46,6 +46,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     beat_seconds: Seconds = 5
     lease_seconds: Seconds = 20
     grace_seconds: Annotated[float, Meta(ge=0)] = 20
+    queued_seconds: Annotated[float, Meta(ge=0)] = 5
+    """After how long a worker takes up a queued run of which no hint has told it."""
     undo_attempts: Positive = 20
     """How often a failing compensation is tried before the run ends as `compensation_failed`."""
     undo_pause_seconds: Seconds = 1
@@ -62,7 +64,20 @@ class Http(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Who may read `/metrics`: those on the same machine who do not come through a proxy, unless said otherwise."""
 
 
-SECTIONS: dict[str, type[msgspec.Struct]] = {"shop": Shop, "database": Database, "engine": Engine, "http": Http}
+class Jobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How work reaches the workers."""
+
+    dispatcher: str = ""
+    """`module:class` of what tells workers of queued runs; without one every process takes them up by itself."""
+
+
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "shop": Shop,
+    "database": Database,
+    "engine": Engine,
+    "http": Http,
+    "jobs": Jobs,
+}
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +92,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     database: Database = Database()
     engine: Engine = Engine()
     http: Http = Http()
+    jobs: Jobs = Jobs()
     redis_url: str = ""
     secrets: list[str] = []
 

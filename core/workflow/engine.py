@@ -15,6 +15,7 @@ from ..ids import new_id
 from .call import Body
 from .codec import encode
 from .definition import Definition
+from .dispatch import Dispatcher, load_dispatcher
 from .errors import IdempotencyMismatch, RunInProgress, RunInsideTransaction, StepOutsideBody, UnstorableResult
 from .gauges import Gauges
 from .journal import find_by_id, find_by_key
@@ -44,21 +45,33 @@ class WorkflowEngine:
         self._tasks: set[asyncio.Task[Answer]] = set()
         self._waiting: set[asyncio.Task[Answer]] = set()
         """Callers' waits for runs that are suspended: they drive nothing and end with this process."""
+        self._dispatcher = load_dispatcher(container.config)
         self._nudges: set[asyncio.Task[None]] = set()
         self._closing = False
 
-    def open(self) -> None:
-        """Begin to take over what nobody drives any more, and what is due."""
-        self._sweep.open()
+    def open(self, *, worker: bool = False) -> None:
+        """Begin to take over what nobody drives any more, and what is due; queued runs are for a `worker`."""
+        after = self._container.config.engine.queued_seconds if worker else None
+        self._sweep.open(queued_after=0 if self._dispatcher is None else after)
 
     async def sweep(self) -> int:
         """Claim the runs that nobody drives and somebody should; returns how many there were."""
         return await self._sweep.sweep()
 
     async def take_up(self, run_id: str) -> None:
-        """Drive a run now, if it is lost or due and its workflow is known here."""
+        """Drive a run now, if it is lost or due and its workflow is known here; queued ones are left to workers."""
         if not self._closing:
-            await self._sweep.take_up(run_id)
+            await self._sweep.take_up(run_id, queued=self._dispatcher is None)
+
+    async def drive(self, run_id: str) -> bool:
+        """Drive a run, also a queued one, until it ends or waits; False if somebody else does, or nobody should.
+
+        Cancelling this only stops the waiting.
+        """
+        tasks = [] if self._closing else await self._sweep.take_up(run_id, queued=True)
+        if tasks:
+            await asyncio.wait(tasks)
+        return bool(tasks)
 
     def _drive(self, claimed: Claimed) -> asyncio.Task[Answer]:
         claimed.record.outbox = self.outbox
@@ -182,15 +195,26 @@ class WorkflowEngine:
 
     def dispatch(self, run_ids: Sequence[str]) -> None:
         """See to it that queued runs are taken up soon: a hint to the workers, or else by this process."""
-        for run_id in run_ids:
-            self.nudge(run_id)
+        if self._dispatcher is None:
+            for run_id in run_ids:
+                self.nudge(run_id)
+        else:
+            self._keep(asyncio.create_task(self._tell_workers(self._dispatcher, run_ids), name="dispatch"))
+
+    async def _tell_workers(self, dispatcher: Dispatcher, run_ids: Sequence[str]) -> None:
+        try:
+            await asyncio.to_thread(dispatcher.dispatch, run_ids)
+        except Exception as error:
+            log.warning("hint_lost", runs=len(run_ids), error=repr(error))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._nudges.add(task)
+        task.add_done_callback(self._nudges.discard)
 
     def nudge(self, run_id: str) -> None:
         """Take a run up soon, if it is lost or due; should this fail, the sweep finds it."""
         if self._sweep.is_open and not self._closing:
-            task = asyncio.create_task(self._take_up_soon(run_id), name=f"nudge {run_id}")
-            self._nudges.add(task)
-            task.add_done_callback(self._nudges.discard)
+            self._keep(asyncio.create_task(self._take_up_soon(run_id), name=f"nudge {run_id}"))
 
     async def _take_up_soon(self, run_id: str) -> None:
         try:
@@ -213,6 +237,8 @@ class WorkflowEngine:
         self._closing = True
         opened = await self._sweep.close()
         await stop({*self._nudges})
+        if self._dispatcher is not None:
+            await asyncio.to_thread(self._dispatcher.close)
         for task in self._waiting:
             task.cancel()
         left: set[asyncio.Task[Answer]] = set()

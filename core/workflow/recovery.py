@@ -8,7 +8,7 @@ needs the steps alone, so any version will do.
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 
 import msgspec
@@ -28,6 +28,7 @@ log = structlog.get_logger("holdfast.workflow")
 
 FIRST_PAUSE, LAST_PAUSE = 1.0, 3600.0
 """Seconds that a run which could not be driven here is left alone here; doubling."""
+_FAR_OFF = datetime.max.replace(tzinfo=UTC)
 LEASES_KEPT = 10
 """A process that has not beaten for so many leases is forgotten, unless runs still name it."""
 
@@ -42,6 +43,7 @@ WITH alive AS (
     SELECT id FROM workflow_process WHERE beat_at > clock_timestamp() - %(lease)s)
 SELECT run.id, run.owner IS NOT NULL AS taken_over FROM workflow_run AS run
 WHERE run.status IN ('queued', 'running', 'compensating')
+    AND (run.status <> 'queued' OR run.due_at IS NOT NULL OR run.created_at <= %(queued_before)s)
     AND (run.owner IS NULL AND (run.due_at IS NULL OR run.due_at <= %(now)s) OR run.id = ANY(%(orphans)s) OR (
         %(others)s AND run.owner <> %(me)s AND run.owner NOT IN (SELECT id FROM alive)
         AND %(me)s IN (SELECT id FROM alive))){_MINE}"""  # noqa: S608, of constants
@@ -98,6 +100,8 @@ class Recovery:
         self._session = Session(container.engine)
         self._avoided: dict[str, tuple[float, float]] = {}
         """Until when a run is left alone, and how long that is."""
+        self.queued_after: float | None = 0
+        """After how many seconds a queued run is taken up here, None for never."""
         self._left: list[str] = []
         """Runs that are left to other processes for good."""
 
@@ -112,9 +116,10 @@ class Recovery:
         """Return up to `limit` lost or due runs of each kind, which are this process's from now on."""
         return await self._claim(_LIMIT, {**self._values(), "orphans": orphans, "limit": limit})
 
-    async def claim_this(self, run_id: str) -> list[Claimed]:
-        """Return one run, which is this process's from now on, if it is lost or due."""
-        return await self._claim(_THIS, {**self._values(), "orphans": list[str](), "id": run_id})
+    async def claim_this(self, run_id: str, *, queued: bool) -> list[Claimed]:
+        """Return one run, which is this process's from now on, if it is lost or due, or else `queued`."""
+        values = {**self._values(), "orphans": list[str](), "id": run_id}
+        return await self._claim(_THIS, {**values, "queued_before": _FAR_OFF if queued else None})
 
     async def _claim(self, which: LiteralString, values: dict[str, Any]) -> list[Claimed]:
         claimed: list[Claimed] = []
@@ -138,10 +143,13 @@ class Recovery:
 
     def _values(self) -> dict[str, Any]:
         now = time.monotonic()
+        clock = self._container.clock.now()
+        after = self.queued_after
         return {
+            "queued_before": None if after is None else clock - timedelta(seconds=after),
             "me": self._heartbeat.process_id,
             "lease": timedelta(seconds=self._container.config.engine.lease_seconds),
-            "now": self._container.clock.now(),
+            "now": clock,
             "others": not self._heartbeat.patient,
             "workflows": [id for id, _ in self._registry.definitions],
             "versions": [version for _, version in self._registry.definitions],

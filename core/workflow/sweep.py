@@ -48,8 +48,9 @@ class Sweep:
         self._next: datetime | None = None
         """When the next run is due, as far as this process knows."""
 
-    def open(self) -> None:
-        """Begin to sweep."""
+    def open(self, *, queued_after: float | None) -> None:
+        """Begin to sweep; queued runs are taken up when they are `queued_after` seconds old, or never."""
+        self._recovery.queued_after = queued_after
         self._task = asyncio.create_task(self._keep_sweeping(), name="sweep")
 
     async def close(self) -> bool:
@@ -133,11 +134,11 @@ class Sweep:
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
 
-    async def take_up(self, run_id: str) -> None:
+    async def take_up(self, run_id: str, *, queued: bool) -> "list[asyncio.Task[Answer]]":
         """Drive a run out of turn: another one waits for it, and may hold the last turn itself."""
-        queued = self._queue.pop(run_id, None)
-        for claimed in [queued] if queued is not None else await self._recovery.claim_this(run_id):
-            self._drive(claimed)
+        mine = self._queue.pop(run_id, None)
+        claimed = [mine] if mine is not None else await self._recovery.claim_this(run_id, queued=queued)
+        return [self._drive(each) for each in claimed]
 
     async def read(self, session: Session, run_id: str) -> Claimed:
         """Return a run as it stands, without claiming it; raises `RunNotFound`."""
