@@ -58,12 +58,12 @@ async def fail_at_once(scope: Scope) -> None:
 
 Run = Callable[[Scope], Awaitable[object]]
 CASES: dict[str, tuple[Run, int]] = {
-    "a saga of one step": (lambda scope: take_one.run(scope, Slot(name="a")), 1),
-    "a keyed saga of one step": (lambda scope: take_one.run(scope, Slot(name="b"), key="b"), 1),
+    "a saga of one step": (lambda scope: take_one.run(scope, Slot(name="one")), 1),
+    "a keyed saga of one step": (lambda scope: take_one.run(scope, Slot(name="keyed"), key="one"), 1),
     "three transactional steps": (lambda scope: take_slots.run(scope, Names(["c", "d", "e"])), 3),
     "an external step between transactional ones": (lambda scope: take_charge_take.run(scope, Charge(name="f")), 2),
     "a run that only reads": (lambda scope: count.run(scope, None), 0),
-    "a keyed run that only reads": (lambda scope: count.run(scope, None, key="g"), 1),
+    "a keyed run that only reads": (lambda scope: count.run(scope, None, key="read"), 1),
     "a read after a write": (lambda scope: take_and_count.run(scope, Slot(name="h")), 2),
     "a failure in the first step": (fail_at_once, 0),
     "an external step alone": (lambda scope: charge_one.run(scope, Charge(name="i")), 2),
