@@ -5,7 +5,19 @@ from datetime import timedelta
 from core.container import Scope
 from core.link import Link, Links, create_links, define_link
 from core.query import Page
-from core.workflow import StepContext, StepResponse, hook, parallel, step, workflow
+from core.workflow import (
+    StepContext,
+    StepResponse,
+    hook,
+    parallel,
+    signal,
+    signal_failure,
+    sleep,
+    start,
+    step,
+    wait_for,
+    workflow,
+)
 from tests.core.repository.shop import TOY, CreateMaker, CreateToy, ShopService, Toy, UpdateMaker, UpdateToy
 
 from .steps import Order, Receipt, charge, create_order, find_order, order, ordered, print_receipt, tick
@@ -31,6 +43,22 @@ async def body_of_a_workflow() -> None:
     await parallel("a", order("b"))  # error: reportArgumentType
     both: tuple[Receipt, Receipt] = await parallel(order("a"), create_order("b"))  # error: reportAssignmentType
     print(both)
+    await sleep(5)  # error: reportArgumentType
+    await sleep()  # error: reportCallIssue
+    await wait_for("paid")  # error: reportCallIssue
+    await wait_for("paid", 1)  # error: reportArgumentType
+    await wait_for("paid", Receipt, timedelta(hours=1))  # error: reportCallIssue
+    await wait_for("paid", Receipt, timeout=3600)  # error: reportArgumentType
+    told: str = await wait_for("paid", Receipt)  # error: reportAssignmentType
+    print(told)
+    await parallel(sleep(timedelta()), "b")  # error: reportArgumentType
+    await start(order, 1)  # error: reportArgumentType
+    await start(create_order, "a")  # error: reportArgumentType
+    started: Receipt = await start(order, "a")  # error: reportAssignmentType
+    print(started)
+    await signal("run_1")  # error: reportCallIssue
+    await signal(1, "paid")  # error: reportArgumentType
+    await signal_failure("run_1", "paid", "too little")  # error: reportArgumentType
 
 
 async def caller_of_a_workflow(scope: Scope) -> None:
@@ -44,6 +72,14 @@ async def caller_of_a_workflow(scope: Scope) -> None:
     await tick.run(scope, timedelta())  # error: reportArgumentType
     number: int = await order.run(scope, "a")  # error: reportAssignmentType
     print(number)
+    await order.start(scope, 1)  # error: reportArgumentType
+    await order.start(scope, "a", wait=timedelta())  # error: reportCallIssue
+    await order.start(scope, "a").result()  # error: reportAttributeAccessIssue
+    run = await order.start(scope, "a")
+    await run.result(timedelta(seconds=1))  # error: reportCallIssue
+    late: int = await run.result()  # error: reportAssignmentType
+    print(late)
+    run.watch(timedelta)  # error: reportArgumentType
 
 
 @step("step-without-context")  # error: reportArgumentType
@@ -86,6 +122,10 @@ step("both", external=True, read=True)  # error: reportCallIssue
 
 @workflow("two", version=1)  # error: reportArgumentType
 async def two_arguments(a: str, b: str) -> None: ...
+
+
+@workflow("in-seconds", version=1, timeout=5)  # error: reportArgumentType
+async def in_seconds(data: str) -> None: ...
 
 
 @workflow("no-version")  # error: reportCallIssue

@@ -1,14 +1,34 @@
 """What the type checker knows of right uses."""
 
+from asyncio import Task
 from datetime import datetime, timedelta
 from typing import Any, assert_type
 from uuid import UUID
 
 from core.container import Scope
+from core.errors import InvalidData
 from core.link import Link, LinkedPair, LinkPairs, Links, create_links, define_link
 from core.query import Nested, Page
 from core.repository import Reader, Repository
-from core.workflow import ExternalStep, ReadStep, Retry, Step, StepContext, Workflow, now, parallel, random, uuid
+from core.workflow import (
+    ExternalStep,
+    ReadStep,
+    Retry,
+    Run,
+    Step,
+    StepContext,
+    Workflow,
+    now,
+    parallel,
+    random,
+    signal,
+    signal_failure,
+    sleep,
+    start,
+    uuid,
+    wait_for,
+    workflow,
+)
 from core.workflow.call import Call
 from tests.core.repository.shop import (
     MAKER,
@@ -40,6 +60,13 @@ async def body_of_a_workflow() -> None:
     assert_type(await parallel(order("a"), find_order("b"), tick(None)), tuple[Receipt, Order | None, list[int]])
     assert_type(await parallel(*[create_order("a")]), tuple[Order, ...])
     assert_type((await now(), await uuid(), await random()), tuple[datetime, UUID, float])
+    assert_type(await sleep(timedelta(hours=1)), None)
+    assert_type(await wait_for("paid", Receipt), Receipt)
+    assert_type(await wait_for("told", list[int], timeout=timedelta(hours=1)), list[int])
+    assert_type(await start(order, "a", key="k"), str)
+    await signal(await start(tick, None), "paid", Receipt(1))
+    assert_type(await signal("run_1", "told"), None)
+    assert_type(await signal_failure("run_1", "paid", InvalidData("too little")), None)
 
 
 async def caller_of_a_workflow(scope: Scope) -> None:
@@ -48,6 +75,17 @@ async def caller_of_a_workflow(scope: Scope) -> None:
     wait = timedelta(seconds=1)
     assert_type(await order.run(scope, "a", key="k", wait=wait, context={"actor": "jo"}), Receipt)
     assert_type(await tick.run(scope, None), list[int])
+    run = await order.start(scope, "a", key="k", context={"actor": "jo"})
+    assert_type(run, Run[Receipt])
+    assert_type(await run.result(), Receipt)
+    assert_type(await run.result(wait=wait), Receipt)
+    assert_type(run.id, str)
+    assert_type(run.watch(print, wait=wait), Task[None])
+    assert_type(in_time, Workflow[str, None])
+
+
+@workflow("in-time", version=1, timeout=timedelta(minutes=5), retention=timedelta(0))
+async def in_time(data: str) -> None: ...
 
 
 def read(reading: ReadStep[..., Order | None]) -> None: ...
