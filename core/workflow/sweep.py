@@ -41,6 +41,8 @@ class Sweep:
         self._drive = drive
         self._driven = driven
         self._queue: dict[str, Claimed] = {}
+        self._claiming: set[str] = set()
+        """Runs that may be this process's already, and are driven in a moment."""
         self._turns: set[asyncio.Task[Answer]] = set()
         self._task: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
@@ -118,7 +120,7 @@ class Sweep:
         return await self._recovery.claim(await self._recovery.orphans(self._known), BATCH)
 
     def _known(self) -> set[str]:
-        return {*self._driven(), *self._queue}
+        return {*self._driven(), *self._queue, *self._claiming}
 
     async def _take_turns(self) -> None:
         """Begin to drive what is in the queue; return when the last of it has begun."""
@@ -137,8 +139,15 @@ class Sweep:
     async def take_up(self, run_id: str, *, queued: bool) -> "list[asyncio.Task[Answer]]":
         """Drive a run out of turn: another one waits for it, and may hold the last turn itself."""
         mine = self._queue.pop(run_id, None)
-        claimed = [mine] if mine is not None else await self._recovery.claim_this(run_id, queued=queued)
-        return [self._drive(each) for each in claimed]
+        if mine is not None:
+            return [self._drive(mine)]
+        if run_id in self._claiming:
+            return []
+        self._claiming.add(run_id)
+        try:
+            return [self._drive(each) for each in await self._recovery.claim_this(run_id, queued=queued)]
+        finally:
+            self._claiming.remove(run_id)
 
     async def read(self, session: Session, run_id: str) -> Claimed:
         """Return a run as it stands, without claiming it; raises `RunNotFound`."""

@@ -230,3 +230,24 @@ async def test_an_input_of_the_wrong_type_starts_nothing(scope: Scope):
     with pytest.raises(InvalidData):
         await take_one.start(scope, "a")  # pyright: ignore[reportArgumentType]
     assert await runs(scope) == []
+
+
+async def test_a_run_that_is_taken_up_during_a_sweep_is_driven_once(scope: Scope, app: Application):
+    started = [await take_one.start(scope, Slot(name=f"s{number}")) for number in range(5)]
+
+    async def keep_sweeping() -> None:
+        while True:
+            await app.workflows.sweep()
+
+    async def begin(number: int) -> None:
+        async with app.scope() as own:
+            started.append(await take_one.start(own, Slot(name=f"t{number}")))
+
+    sweeping = asyncio.create_task(keep_sweeping())
+    for round in range(10):
+        await asyncio.gather(*(begin(10 * round + number) for number in range(10)))
+    await asyncio.gather(*(run.result() for run in started))
+    sweeping.cancel()
+    await asyncio.wait([sweeping])
+
+    assert await scope.session.sql("SELECT max(epoch), max(takeovers) FROM workflow_run") == [(1, 0)]
