@@ -189,9 +189,9 @@ class WorkflowEngine:
     async def give_up(self, transaction: Transaction, run_id: str) -> None:
         """Move a run that nobody drives to its compensation, without its body."""
         session = Session(self._container.engine, transaction)
-        record, row, _ = await self._sweep.read(session, run_id)
-        await record.adopt(session, row)
-        await record.give_up(transaction, row)
+        found = await self._sweep.read(session, run_id)
+        await found.record.adopt(session, found.row)
+        await found.record.give_up(transaction, found.row)
 
     def dispatch(self, run_ids: Sequence[str]) -> None:
         """See to it that queued runs are taken up soon: a hint to the workers, or else by this process."""

@@ -53,7 +53,7 @@ SELECT id, epoch, status, input_hash, entries::text, result::text, error::text, 
 FROM workflow_run WHERE id = %s"""
 _BY_KEY: LiteralString = """
 SELECT id FROM workflow_run WHERE workflow = %s AND key = %s"""
-_STEPS: LiteralString = "SELECT entry::text FROM workflow_step WHERE run_id = %s"
+_STEPS: LiteralString = "SELECT run_id, entry::text FROM workflow_step WHERE run_id = ANY(%s)"
 
 
 NULL = Raw(b"null")
@@ -185,11 +185,19 @@ async def find_by_key(session: Session, workflow: str, key: str) -> str | None:
     return rows[0][0] if rows else None
 
 
-async def read_entries(session: Session, row: RunRow) -> dict[str, Entry]:
+async def read_later(session: Session, run_ids: list[str]) -> dict[str, list[str]]:
+    """Return what the later flushes of some runs have added, still encoded."""
+    later: dict[str, list[str]] = {id: [] for id in run_ids}
+    for run_id, text in await session.sql(_STEPS, (run_ids,)):
+        later[run_id].append(text)
+    return later
+
+
+def entries_of(row: RunRow, later: list[str]) -> dict[str, Entry]:
     """Return all entries of a run by path."""
     inline = msgspec.json.decode(canonical(row.entries), type=list[Entry])
-    later = [msgspec.json.decode(canonical(text), type=Entry) for (text,) in await session.sql(_STEPS, (row.id,))]
-    return {entry.path: entry for entry in [*inline, *later]}
+    added = [msgspec.json.decode(canonical(text), type=Entry) for text in later]
+    return {entry.path: entry for entry in [*inline, *added]}
 
 
 def _values(change: Change, entries: list[Entry]) -> dict[str, Any]:

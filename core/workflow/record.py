@@ -34,10 +34,11 @@ from .journal import (
     Undo,
     advance_run,
     enqueue_run,
+    entries_of,
     find_by_key,
     insert_run,
     path_order,
-    read_entries,
+    read_later,
     undo_path,
 )
 from .log import write
@@ -47,6 +48,8 @@ from .telemetry import tell
 _NAMES = {"undo-attempt": "undo-attempt", "undo": "undo", "failure": "failure", "wait": "signal", "begun": "begin"}
 """What the failpoints of a flush are called that carries an entry of such a kind, the first that does."""
 
+ANSWER_KEPT = timedelta(minutes=1)
+"""Whoever waits for the end of a run without retention still finds its answer."""
 _HALTS = (RunCancelled.code, RunTimedOut.code)
 
 
@@ -207,7 +210,7 @@ class Record:
     def ended(self, status: str, *, result: bytes | None = None, error: bytes | None = None) -> Change:
         """Return the change of the run's last flush."""
         now = self.container.clock.now()
-        kept_for = self.definition.kept_for(keyed=self.key is not None)
+        kept_for = max(self.definition.kept_for(keyed=self.key is not None), ANSWER_KEPT)
         return Change(
             status=status, result=result, error=error, key=self.key, finished_at=now, expires_at=now + kept_for
         )
@@ -348,9 +351,13 @@ class Record:
 
     async def adopt(self, session: Session, row: RunRow | None) -> None:
         """Take over what the database knows of this run, dropping what had not become durable."""
+        self.take_over(row, [] if row is None else (await read_later(session, [row.id]))[row.id])
+
+    def take_over(self, row: RunRow | None, later: list[str]) -> None:
+        """Take over what was read of this run: its row, and what the later flushes have added."""
         self.pending = []
         self.key_checked = self.key is None or row is not None
-        self.recorded = {} if row is None else await read_entries(session, row)
+        self.recorded = {} if row is None else entries_of(row, later)
         self.write_log()
         self.lines = []
         self.status = None if row is None else row.status

@@ -20,7 +20,7 @@ from ..db.session import Tuple
 from ..heartbeat import Heartbeat
 from .codec import canonical
 from .errors import RunNotFound
-from .journal import RunRow
+from .journal import RunRow, read_later
 from .record import Record
 from .registry import Registry
 
@@ -88,6 +88,10 @@ class Claimed(NamedTuple):
     record: Record
     row: RunRow
     taken_over: bool
+    at: float
+    """When it was claimed, on the monotonic clock."""
+    later: list[str]
+    """What the run's later flushes have added to the journal, still encoded."""
 
 
 class Recovery:
@@ -126,7 +130,11 @@ class Recovery:
         for look in _LOOKS:
             if await self._session.sql(f"{look} {which}", values):
                 claim: LiteralString = f"WITH lost AS ({look} {which} {_LOCK}) {_CLAIM} {_ALL}, lost.taken_over"
-                claimed += self._readable(await self._session.sql(claim, values))
+                at = time.monotonic()
+                rows = await self._session.sql(claim, values)
+                # A statement of its own: the old owner may have added some while the claim waited for its lock.
+                later = await read_later(self._session, [row[0] for row in rows])
+                claimed += self._readable(rows, later, at)
         return claimed
 
     async def read(self, session: Session, run_id: str) -> Claimed:
@@ -134,7 +142,7 @@ class Recovery:
         rows = await session.sql(_READ, (run_id,))
         if not rows:
             raise RunNotFound(f"there is no run {run_id}")
-        return self._read(rows[0])
+        return self._read(rows[0], [], time.monotonic())
 
     async def next_due(self) -> datetime | None:
         """Return when the next run is due that nobody drives."""
@@ -156,11 +164,11 @@ class Recovery:
             "avoided": [*self._left, *(id for id, (until, _) in self._avoided.items() if until > now)],
         }
 
-    def _readable(self, rows: list[Tuple]) -> list[Claimed]:
+    def _readable(self, rows: list[Tuple], later: dict[str, list[str]], at: float) -> list[Claimed]:
         claimed: list[Claimed] = []
         for row in rows:
             try:
-                claimed.append(self._read(row))
+                claimed.append(self._read(row, later[row[0]], at))
             except Exception as error:  # noqa: BLE001, whatever is wrong with the row
                 # One row that cannot be read must not keep the others from being driven.
                 self.avoid(row[0], error)
@@ -188,7 +196,7 @@ class Recovery:
         lease = timedelta(seconds=self._container.config.engine.lease_seconds)
         await self._session.sql(_FORGET, (LEASES_KEPT * lease, self._heartbeat.process_id))
 
-    def _read(self, row: Tuple) -> Claimed:
+    def _read(self, row: Tuple, later: list[str], at: float) -> Claimed:
         run, (workflow, version, given, context, created_at, taken_over) = RunRow(*row[:9]), row[9:]
         record = Record(
             self._container,
@@ -201,7 +209,7 @@ class Recovery:
             owner=self._heartbeat.process_id,
         )
         record.input_hash = run.input_hash
-        return Claimed(record, run, taken_over)
+        return Claimed(record, run, taken_over, at, later)
 
     async def hand_over(self) -> None:
         """Leave what this process has not finished to the others, at once."""

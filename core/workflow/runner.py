@@ -1,6 +1,7 @@
 """From a call to its answer: passes through the body until one holds, compensation, and the answers of others."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, TypeVar
@@ -83,21 +84,20 @@ class Runner:
     async def resume(self, claimed: Claimed) -> Answer:
         """Take a claimed run from where its journal ends to its own end; see `run`; raises `UndoUnknown` too."""
         row = claimed.row
-        if not await self._patiently(lambda: self._adopt(row)):
-            return Answer()  # the claim is so old that another process has it
+        lease = self._record.container.config.engine.lease_seconds
+        if time.monotonic() - claimed.at > lease / 2 and not await self._patiently(lambda: self._is_ours(row)):
+            return Answer()
+        self._record.take_over(row, claimed.later)
         unknown = _unknown_undos(self._record, self._steps)
         if unknown:
             raise UndoUnknown(f"run {row.id} owes undos of steps that are not known here: {', '.join(unknown)}")
         tell_recovery(self._record.definition.id, row.id, row.epoch, taken_over=claimed.taken_over)
         return await self.run()
 
-    async def _adopt(self, claimed: RunRow) -> bool:
-        """Take over the run as it stands now; False if the claim does not hold any more."""
+    async def _is_ours(self, claimed: RunRow) -> bool:
+        """Tell whether a claim still holds that waited long for its turn."""
         row = await find_by_id(self._session, claimed.id)
-        if row is None or row.ended or row.epoch != claimed.epoch:
-            return False
-        await self._record.adopt(self._session, row)
-        return True
+        return row is not None and not row.ended and row.epoch == claimed.epoch
 
     async def run(self) -> Answer:
         """Return the answer; raises `IdempotencyMismatch`, `RunInProgress`, `Busy`, `OutcomeUnknown`."""
