@@ -41,7 +41,7 @@ class Sweep:
         self._drive = drive
         self._driven = driven
         self._queue: dict[str, Claimed] = {}
-        self._claiming: set[str] = set()
+        self._claiming: list[str] = []
         """Runs that may be this process's already, and are driven in a moment."""
         self._turns: set[asyncio.Task[Answer]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -141,9 +141,7 @@ class Sweep:
         mine = self._queue.pop(run_id, None)
         if mine is not None:
             return [self._drive(mine)]
-        if run_id in self._claiming:
-            return []
-        self._claiming.add(run_id)
+        self._claiming.append(run_id)
         try:
             return [self._drive(each) for each in await self._recovery.claim_this(run_id, queued=queued)]
         finally:
