@@ -8,13 +8,13 @@ from litestar.enums import ScopeType
 
 from core.app import Application
 from core.config import Config
+from core.logging import configure_logging
 
 from .body import JsonBody
 from .deps import dependencies
 from .door import pass_through
 from .guards import admission
 from .health import health, ready
-from .logging import configure_logging
 from .metrics import metrics
 from .openapi import openapi_config
 from .problem import HANDLERS

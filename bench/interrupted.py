@@ -11,9 +11,9 @@ from typing import Any, LiteralString
 
 import uvloop
 
-from api.logging import configure_logging
 from core.app import Application
 from core.config import Config
+from core.logging import configure_logging
 from core.workflow import StepContext, step, workflow
 
 from .inserts import repeat

@@ -69,6 +69,13 @@ class Jobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     dispatcher: str = ""
     """`module:class` of what tells workers of queued runs; without one every process takes them up by itself."""
+    queue: str = "runs"
+    """The queue that hints go to, and that workers listen to unless they are told otherwise."""
+    processes: Positive = 1
+    threads: Positive = 16
+    """Hints that one process follows at once."""
+    port: Port | None = None
+    """Where workers answer `/health` and `/metrics`, on the address `http.host`."""
 
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {

@@ -22,6 +22,7 @@ COMMANDS = {
     "runs": "core.cli.runs:runs",
     "query": "core.cli.query:query",
     "smoke": "api.smoke:smoke",
+    "worker": "core.cli.worker:worker",
 }
 
 

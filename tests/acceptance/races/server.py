@@ -11,11 +11,11 @@ import uvicorn
 import uvloop
 
 from api.app import create_app
-from api.logging import configure_logging
 from core.app import Application
 from core.cli.serve import address, listen
 from core.cli.workers import Workers
 from core.config import Config
+from core.logging import configure_logging
 from modules.booking import BookingService
 
 from . import services

@@ -1,4 +1,4 @@
-"""Logs of an API process: one JSON object a line on standard output."""
+"""Logs of a process: one JSON object a line on standard output."""
 
 import logging
 
@@ -20,6 +20,19 @@ def configure_logging() -> None:
         logger_factory=structlog.BytesLoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def adopt_logger(name: str) -> None:
+    """Let a library's logger, and those below it, write its warnings the same way."""
+    logger = logging.getLogger(name)
+    logger.handlers = [_Adopting()]
+    logger.propagate = False
+
+
+class _Adopting(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        said = {"text": record.getMessage(), "exc_info": record.exc_info or None}
+        structlog.get_logger(record.name).log(record.levelno, "library_said", **said)
 
 
 def _encode(event: object, default: object = None, **_: object) -> bytes:
