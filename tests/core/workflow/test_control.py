@@ -20,10 +20,14 @@ from core.workflow import (
     RunNotFound,
     Runs,
     RunStateConflict,
+    RunTimedOut,
     StepContext,
     Workflow,
+    WorkflowFailed,
     parallel,
+    signal,
     sleep,
+    start,
     step,
     wait_for,
     workflow,
@@ -294,3 +298,71 @@ async def test_a_run_is_cancelled_while_a_step_pauses_for_long(quick: Applicatio
             await run.result(wait=timedelta(seconds=5))
         assert calls == ["take a", "knock", "give back a"]
         assert await runs(scope) == [("knock", "cancelled", None)]
+
+
+async def test_a_waiting_run_is_given_up_by_its_journal(scope: Scope, calls: Calls):
+    run = await take_when_told.start(scope, Names(["a"]))
+    await until(scope, "waiting")
+
+    await scope.resolve(Runs).compensate(run.id)
+
+    with pytest.raises(WorkflowFailed, match="given up while it was waiting"):
+        await run.result()
+    assert calls == ["take a", "give back a"]
+    assert await runs(scope) == [("take-when-told", "compensated", None)]
+    with pytest.raises(RunStateConflict, match="nothing to give up"):
+        await scope.resolve(Runs).compensate(run.id)
+
+
+async def test_a_key_is_free_again_when_its_run_was_cancelled(scope: Scope, calls: Calls):
+    run = await take_when_told.start(scope, Names(["a"]), key="k")
+    await until(scope, "waiting")
+    await scope.resolve(Runs).cancel(run.id)
+    with pytest.raises(RunCancelled):
+        await run.result()
+
+    again = await take_when_told.start(scope, Names(["a"]), key="k")
+
+    assert again.id != run.id
+    await scope.resolve(Runs).signal(again.id, "name", "b")
+    assert await again.result() == ["a", "b"]
+
+
+async def test_what_a_run_had_started_is_cancelled_with_it_also_when_that_is_done(app: Application, scope: Scope):
+    app.workflows.registry.learn(take_when_told)
+
+    @workflow("start-and-wait", version=1)
+    async def start_and_wait(data: None) -> None:
+        done = await start(take_when_told, Names(["a"]))
+        await signal(done, "name", "b")
+        await start(take_when_told, Names(["c"]))
+        await wait_for("never", str)
+
+    run = await start_and_wait.start(scope, None)
+    async with asyncio.timeout(10):
+        while sorted(run[1] for run in await runs(scope)) != ["done", "waiting", "waiting"]:  # noqa: ASYNC110, rows
+            await asyncio.sleep(0.01)
+    await scope.resolve(Runs).cancel(run.id)
+    async with asyncio.timeout(10):
+        while {run[1] for run in await runs(scope)} != {"cancelled"}:  # noqa: ASYNC110, rows
+            await asyncio.sleep(0.01)
+
+    assert await slots(scope) == []
+
+
+async def test_a_deadline_ends_a_pause_between_attempts(scope: Scope, calls: Calls):
+    @step("knock-in-time", external=True, retry=Retry(attempts=5, backoff=LONG))
+    async def knock_in_time(ctx: StepContext) -> None:
+        ctx.resolve(Calls).append("knock")
+        raise ConnectionError
+
+    @workflow("knock-in-time", version=1, timeout=timedelta(seconds=0.3))
+    async def knock_once(data: None) -> None:
+        await take_slot(Slot(name="a"))
+        await knock_in_time()
+
+    with pytest.raises(RunTimedOut):
+        await knock_once.run(scope, None)
+
+    assert calls == ["take a", "knock", "give back a"]
+    assert await runs(scope) == [("knock-in-time", "compensated", None)]
