@@ -20,7 +20,19 @@ from core.container import Scope
 from core.errors import HoldfastError
 from core.workflow import Run, Runs, workflow
 
-from .sagas.workflows import ALL, CALLS, CHANGED, STUCK, pack, pack_all, pack_then_fail, pack_tomorrow, pack_when_told
+from .sagas.workflows import (
+    ALL,
+    CALLS,
+    CHANGED,
+    OPEN,
+    STUCK,
+    pack,
+    pack_all,
+    pack_and_pass,
+    pack_then_fail,
+    pack_tomorrow,
+    pack_when_told,
+)
 
 ROOT = Path(__file__).parents[3]
 PLUGIN = "[holdfast.plugins]\nsagas = tests.core.cli.sagas\n"
@@ -38,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: sagas\nVersion: 1.0\n")
     (installed / "entry_points.txt").write_text(PLUGIN)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     return tmp_path
 
 
@@ -98,6 +110,12 @@ async def rest(scope: Scope, run: Run[Any], status: str) -> str:
             return run.id
         await scope.session.sql("SELECT pg_sleep(0.02)")
     raise TimeoutError(status)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110, files and rows
+            await asyncio.sleep(0.02)
 
 
 async def waiting(url: str, what: str = "glass") -> str:
@@ -346,6 +364,36 @@ async def test_cancels_a_run_whose_process_died(holdfast: Holdfast, url: str):
     assert "running, owner dead" in holdfast("list").stdout
     assert holdfast("cancel", id).stdout.startswith(f"run {id} is cancelled")
     assert calls() == ["pack glass", "unpack glass"]
+
+
+@pytest.mark.parametrize("dispatcher", ["", "tests.core.cli.sagas.workflows:Deaf"])
+async def test_drives_a_run_that_nobody_has_begun(
+    holdfast: Holdfast, url: str, monkeypatch: pytest.MonkeyPatch, dispatcher: str
+):
+    monkeypatch.setenv("HOLDFAST_JOBS_DISPATCHER", dispatcher)
+    app = Application(Config(database=Database(url=url)), modules=[], workflows=ALL)
+    async with app.scope() as scope:
+        id = (await pack_tomorrow.start(scope, "lead")).id
+    await app.close()
+
+    result = holdfast("retry", id, "--wait", "20")
+
+    assert result.stdout == f"run {id} is waiting\n"
+    assert result.stderr.splitlines()[-1].startswith("it goes on at ")
+    assert calls() == ["pack lead"]
+
+
+async def test_waits_until_the_process_that_drives_a_run_has_undone_it(holdfast: Holdfast, url: str):
+    async with shop(url) as scope:
+        id = (await pack_and_pass.start(scope, "glass")).id
+        await until(lambda: CALLS.exists() and "at the gate" in calls())
+        command = asyncio.create_task(asyncio.to_thread(holdfast, "cancel", id, "--wait", "30"))
+        await until(lambda: query(url, "SELECT cancel_requested FROM workflow_run") == [(True,)])
+        OPEN.touch()
+        result = await command
+    assert result.stdout.startswith(f"run {id} is cancelled")
+    assert calls() == ["pack glass", "at the gate", "unpack glass"]
+    assert query(url, "SELECT takeovers FROM workflow_run") == [(0,)]
 
 
 async def test_gives_up_a_parked_run(holdfast: Holdfast, url: str):

@@ -1,11 +1,28 @@
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from core.config import Config
 from core.workflow import StepContext, hook, parallel, sleep, step, wait_for, workflow
 
 CALLS = Path("calls")
 CHANGED = Path("changed")
 STUCK = Path("stuck")
+OPEN = Path("open")
+
+
+class Deaf:
+    """A dispatcher with no worker to hear it."""
+
+    def __init__(self, _config: Config) -> None:
+        pass
+
+    def dispatch(self, run_ids: Sequence[str]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 def note(what: str) -> None:
@@ -30,6 +47,13 @@ async def unpack(ctx: StepContext, what: str) -> None:
 async def ship(ctx: StepContext, what: str) -> str:
     note(f"ship {what}")
     return f"parcel of {what}"
+
+
+@step("pass-gate", external=True)
+async def pass_gate(ctx: StepContext) -> None:
+    note("at the gate")
+    while not OPEN.exists():  # noqa: ASYNC110, a file
+        await asyncio.sleep(0.02)
 
 
 packed = hook("packed", str)
@@ -76,4 +100,11 @@ async def pack_tomorrow(what: str) -> str:
     return what
 
 
-ALL = [pack_one, pack_all, pack_when_told, pack_then_fail, pack_tomorrow]
+@workflow("pack-and-pass", version=1)
+async def pack_and_pass(what: str) -> str:
+    await pack(what)
+    await pass_gate()
+    return what
+
+
+ALL = [pack_and_pass, pack_one, pack_all, pack_when_told, pack_then_fail, pack_tomorrow]
