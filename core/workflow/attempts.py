@@ -50,15 +50,18 @@ async def perform_step(lane: Lane, call: StepCall[Any], entry: Entry) -> Outcome
 
 async def _pause(record: Record, call: StepCall[Any], attempts: int) -> None:
     """Wait until the next attempt is due, the deadline is there, or at some beat the run is to be cancelled."""
-    pause, left = call.step.retry.pause(attempts), record.seconds_left
-    seconds, beat = pause if left is None else min(pause, left), record.container.config.engine.beat_seconds
-    while True:
+    beat, ends = record.container.config.engine.beat_seconds, time.monotonic() + call.step.retry.pause(attempts)
+    while not record.cancelled and (seconds := _seconds_until(ends, record)) > 0:
         await asyncio.sleep(min(seconds, beat))
-        seconds -= beat
-        if record.stored and (seconds > 0 or call.step.kind == "external"):
+        if record.stored and seconds > beat:
             await check_ours(record)
-        if seconds <= 0 or record.cancelled:
-            return
+    if call.step.kind == "external":
+        await check_ours(record)
+
+
+def _seconds_until(ends: float, record: Record) -> float:
+    pause, left = ends - time.monotonic(), record.seconds_left
+    return pause if left is None else min(pause, left)
 
 
 async def _commit(lane: Lane, _call: StepCall[Any], _entry: Entry) -> None:

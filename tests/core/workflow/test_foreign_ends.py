@@ -78,9 +78,7 @@ async def test_a_run_that_fails_because_another_one_was_cancelled_is_compensated
     assert await runs(scope) == [("take-when-told", "compensated", None)]
 
 
-async def test_who_finds_a_run_by_its_key_does_not_cancel_it_when_undone(
-    app: Application, scope: Scope
-):
+async def test_who_finds_a_run_by_its_key_does_not_cancel_it_when_undone(app: Application, scope: Scope):
     app.workflows.registry.learn(take_when_told)
 
     @workflow("start-and-fail", version=1)
