@@ -17,10 +17,12 @@ from .container import Container, Outlet, Scope
 from .db import create_engine
 from .errors import ConfigurationError
 from .heartbeat import Heartbeat
+from .integrity import Integrity
+from .job import Jobs
 from .link import Link, LinkRegistry, Links, create_links, dismiss_links
-from .module import Act, Module
+from .module import Act, Check, Module
 from .query import Graphs, Query
-from .workflow import Hook, Runs, Workflow, WorkflowEngine, background
+from .workflow import Events, Hook, Runs, Workflow, WorkflowEngine, background
 from .workflow.registry import Registry
 from .workflow.step import AnyStep
 
@@ -54,8 +56,11 @@ class Application:
         self.workflows = WorkflowEngine(self.container, registry, self.heartbeat)
         self.container.register(WorkflowEngine, lambda _scope: self.workflows)
         self.container.register(Runs, Runs)
+        self.container.register(Events, Events)
+        self.container.register(Jobs, Jobs)
         self.container.register(Outlet, lambda _scope: self.workflows.outbox)
         self.container.register(Links, lambda scope: Links(scope, linked))
+        self.container.register(Integrity, lambda scope: Integrity(scope, self.checks))
         for module in modules:
             self.container.register(module.service, module.service)
         graphs = Graphs((entity for module in modules for entity in module.entities.values()), links)
@@ -79,6 +84,12 @@ class Application:
     def link_tables(self) -> Sequence[Table[Any]]:
         """The tables of the links, to be migrated after those of the modules."""
         return [link.table for link in self.links.values()]
+
+    @property
+    def checks(self) -> dict[str, Check]:
+        """The integrity checks of all modules and links."""
+        owners = (*self.modules.values(), *self.links.values())
+        return {f"{owner.name}: {name}": check for owner in owners for name, check in owner.checks.items()}
 
     def scope(self, *, context: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[Scope]:
         """Open a scope: `async with app.scope() as scope:`."""

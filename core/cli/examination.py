@@ -47,10 +47,9 @@ async def _examine_database(app: Application, scope: Scope, *, integrity: bool) 
         return
     yield await _moved(scope)
     if integrity:
-        for owner in (*app.modules.values(), *app.links.values()):
-            for name, check in owner.checks.items():
-                problems = await check(scope)
-                yield Finding(f"{owner.name}: {name}", "fail" if problems else "ok", "; ".join(problems) or "holds")
+        for name, check in app.checks.items():
+            problems = await check(scope)
+            yield Finding(name, "fail" if problems else "ok", "; ".join(problems) or "holds")
 
 
 async def _version(scope: Scope) -> Finding:

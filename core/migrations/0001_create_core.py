@@ -45,6 +45,12 @@ def upgrade() -> None:
     op.execute("""CREATE INDEX "IDX_workflow_run_expires" ON workflow_run (expires_at) WHERE expires_at IS NOT NULL""")
     op.execute("""CREATE INDEX "IDX_workflow_run_subject" ON workflow_run (subject) WHERE subject IS NOT NULL""")
     op.execute("""
+        CREATE INDEX "IDX_workflow_run_delivery" ON workflow_run (key) WHERE starts_with(workflow, 'on:')""")
+    op.execute("""
+        CREATE INDEX "IDX_workflow_run_failed_delivery" ON workflow_run (key)
+        WHERE starts_with(workflow, 'on:') AND status IN ('failed', 'compensated', 'cancelled', 'compensation_failed',
+            'nondeterministic')""")
+    op.execute("""
         CREATE TABLE workflow_step (
             run_id text NOT NULL REFERENCES workflow_run (id) ON DELETE CASCADE,
             path text NOT NULL,
@@ -60,6 +66,18 @@ def upgrade() -> None:
             emitted_at timestamptz NOT NULL
         )""")
     op.execute("""CREATE INDEX "IDX_outbox_emitted" ON outbox (emitted_at)""")
+    op.execute("""
+        CREATE TABLE scheduled_job (
+            id text PRIMARY KEY,
+            last_tick_at timestamptz NOT NULL,
+            last_run_id text
+        )""")
+    op.execute("""
+        CREATE TABLE integrity_check (
+            name text PRIMARY KEY,
+            findings integer NOT NULL,
+            checked_at timestamptz NOT NULL
+        )""")
     op.execute("""
         CREATE TABLE workflow_signal (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -109,6 +127,8 @@ def downgrade() -> None:
         "clock_offset",
         "link_deletion",
         "link_definition",
+        "integrity_check",
+        "scheduled_job",
         "outbox",
         "workflow_process",
         "workflow_signal",

@@ -22,6 +22,7 @@ from .errors import (
     UnstorableResult,
     WorkflowFailed,
 )
+from .events import Events
 from .hook import Hook, hook
 from .log import log
 from .parallel import parallel
@@ -36,6 +37,7 @@ from .workflow import Workflow, workflow
 
 __all__ = [
     "CallNotAwaited",
+    "Events",
     "ExternalStep",
     "ForeignAwait",
     "Hook",

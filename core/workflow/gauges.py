@@ -35,6 +35,8 @@ SELECT extract(epoch FROM %(now)s - least(
     (SELECT min(due_at) FROM workflow_run WHERE due_at <= %(now)s AND owner IS NULL),
     (SELECT min(created_at) FROM workflow_run WHERE status = 'queued' AND due_at IS NULL)))::float8,
     (SELECT count(*) FROM workflow_process WHERE beat_at > clock_timestamp() - %(lease)s)"""
+INTEGRITY: LiteralString = "SELECT name, findings, extract(epoch FROM checked_at)::float8 FROM integrity_check"
+JOBS: LiteralString = "SELECT id, extract(epoch FROM last_tick_at)::float8 FROM scheduled_job"
 
 log = structlog.get_logger("holdfast.workflow")
 
@@ -77,7 +79,26 @@ class Gauges:
             self._without_code(standing),
             GaugeMetricFamily("holdfast_workflow_due_lag_seconds", "How long the oldest due run waits.", lag or 0.0),
             GaugeMetricFamily("holdfast_workflow_processes", "Processes that beat.", alive),
+            *await self._scheduled(session),
         ]
+
+    async def _scheduled(self, session: Session) -> list[Metric]:
+        """Return what jobs have left: as the database has it, since any process may have run them."""
+        findings = GaugeMetricFamily(
+            "holdfast_integrity_findings", "Violations that the last check of the data found.", labels=["check"]
+        )
+        checked = GaugeMetricFamily(
+            "holdfast_integrity_checked_timestamp_seconds", "When the data was last checked.", labels=["check"]
+        )
+        for name, found, at in await session.sql(INTEGRITY):
+            findings.add_metric([name], found)
+            checked.add_metric([name], at)
+        ticks = GaugeMetricFamily(
+            "holdfast_job_last_tick_timestamp_seconds", "For which time a job was last started.", labels=["job"]
+        )
+        for id, at in await session.sql(JOBS):
+            ticks.add_metric([id], at)
+        return [findings, checked, ticks]
 
     def _runs(self, standing: list[Tuple]) -> Metric:
         family = GaugeMetricFamily(
