@@ -148,7 +148,7 @@ class Record:
 
     def timed_out(self) -> RunTimedOut:
         """Return the error of a run that is past its deadline."""
-        return RunTimedOut(f"run {self.run_id} took longer than {self.definition.timeout}", run_id=self.run_id)
+        return RunTimedOut(f"run {self.run_id} did not end by {self.deadline_at}", run_id=self.run_id)
 
     def is_halted_by(self, error: HoldfastError | ErrorData) -> bool:
         """Tell whether `error` says that this run, and not one that it asked, is cancelled or past its deadline."""

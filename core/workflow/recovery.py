@@ -59,7 +59,8 @@ FROM lost WHERE run.id = lost.id
 RETURNING """
 _ALL: LiteralString = """
     run.id, run.epoch, run.status, run.input_hash, run.entries::text, run.result::text, run.error::text, run.key,
-    run.cancel_requested, run.workflow, run.version, run.input::text, run.context::text, run.created_at"""
+    run.cancel_requested, run.workflow, run.version, run.input::text, run.context::text, run.created_at,
+    run.deadline_at"""
 _READ: LiteralString = f"SELECT {_ALL}, false FROM workflow_run AS run WHERE id = %s"  # noqa: S608, of constants
 _LIMIT: LiteralString = "ORDER BY run.id LIMIT %(limit)s"
 _THIS: LiteralString = "AND run.id = %(id)s"
@@ -197,7 +198,7 @@ class Recovery:
         await self._session.sql(_FORGET, (LEASES_KEPT * lease, self._heartbeat.process_id))
 
     def _read(self, row: Tuple, later: list[str], at: float) -> Claimed:
-        run, (workflow, version, given, context, created_at, taken_over) = RunRow(*row[:9]), row[9:]
+        run, (workflow, version, given, context, created_at, deadline_at, taken_over) = RunRow(*row[:9]), row[9:]
         record = Record(
             self._container,
             self._registry.nearest(workflow, version),
@@ -209,6 +210,7 @@ class Recovery:
             owner=self._heartbeat.process_id,
         )
         record.input_hash = run.input_hash
+        record.deadline_at = deadline_at
         return Claimed(record, run, taken_over, at, later)
 
     async def hand_over(self) -> None:

@@ -366,3 +366,15 @@ async def test_a_deadline_ends_a_pause_between_attempts(scope: Scope, calls: Cal
 
     assert calls == ["take a", "knock", "give back a"]
     assert await runs(scope) == [("knock-in-time", "compensated", None)]
+
+
+async def test_a_deadline_is_what_it_was_when_the_run_began(app: Application, scope: Scope):
+    app.workflows.registry.definitions["told", 1] = limited = workflow("told", version=1, timeout=LONG)(told)
+    run = await limited.start(scope, Names(["a"]))
+    await until(scope, "waiting")
+    deploy(app, told)
+    app.clock.set_offset(2 * LONG)
+
+    with pytest.raises(RunTimedOut):
+        await run.result()
+    assert await slots(scope) == []
