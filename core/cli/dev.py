@@ -4,6 +4,8 @@ import fcntl
 import os
 import secrets
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -43,7 +45,7 @@ class AlreadyRunning(HoldfastError):
     help="Where the databases and the secret are kept; a second shop takes another one.",
 )
 def dev(*, port: int | None, data_dir: Path) -> None:
-    """Run a shop: PostgreSQL, Valkey, migrations, demo data and the API. Ctrl-C stops everything.
+    """Run a shop: PostgreSQL, Valkey, migrations, demo data, the API and a worker. Ctrl-C stops everything.
 
     DATABASE_URL, REDIS_URL and HOLDFAST_SECRET are used instead of servers and a secret of its own where they are set.
     """
@@ -68,6 +70,7 @@ def _run(stack: ExitStack, port: int | None, data_dir: Path) -> None:
     wanted = branches(app.modules.values())
     Migrations(config.database.url, wanted, links=app.link_tables, report=click.echo).upgrade()
     load_demo(app)
+    stack.enter_context(_worker())
     host, taken = listener.getsockname()[:2]
     serve(listener, grace_seconds=GRACE_SECONDS, ready=lambda: _welcome(config.shop.name, f"http://{host}:{taken}"))
 
@@ -92,6 +95,24 @@ def _alone(data_dir: Path) -> Generator[None]:
         except BlockingIOError:
             raise AlreadyRunning(f"another `holdfast dev` uses {data_dir}; take another one with --data-dir") from None
         yield
+
+
+@contextmanager
+def _worker() -> Generator[None]:
+    """Run a worker process, whose standard input ends with this one, however that ends."""
+    command = [sys.executable, "-m", "core.cli", "worker", "--lifeline"]
+    environ = {**os.environ, "HOLDFAST_ENGINE_GRACE_SECONDS": str(GRACE_SECONDS)}
+    # A group of its own: the terminal's Ctrl-C is for this process, which ends the worker in its turn.
+    process = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, process_group=0)
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(2 * GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _secret(path: Path) -> str:

@@ -17,12 +17,16 @@ BEAT_SECONDS = 0.2
 
 
 def config_on(url: str, config: Config | None = None) -> Config:
-    """Return `config` (by default an empty one) on the database `url`, beating fast and with a secret."""
+    """Return `config` (by default an empty one) on the database `url`, beating fast and with a secret.
+
+    Without a dispatcher: what tests start in the background is done by their own process.
+    """
     config = config or Config()
     return msgspec.structs.replace(
         config,
         database=msgspec.structs.replace(config.database, url=url),
         engine=msgspec.structs.replace(config.engine, beat_seconds=BEAT_SECONDS),
+        jobs=msgspec.structs.replace(config.jobs, dispatcher=""),
         secrets=config.secrets or [SECRET],
     )
 

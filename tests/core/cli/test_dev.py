@@ -81,6 +81,12 @@ class Dev:
         """Everything that this shop started: its session, and the servers, which have sessions of their own."""
         return [each for each in psutil.process_iter() if self._is_ours(each)]
 
+    def worker(self) -> psutil.Process:
+        """The worker, once it works."""
+        found = re.search(r'"pid":(\d+),"event":"worker_ready"', self.until_it_says("worker_ready"))
+        assert found
+        return psutil.Process(int(found[1]))
+
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
             return os.getsid(process.pid) == self.process.pid or Path(process.cwd()).is_relative_to(self.data)
@@ -200,6 +206,27 @@ def test_can_be_stopped_while_it_starts(root: Path, servers_folder: Path, moment
         dev.interrupt()
 
         assert dev.processes() == []
+
+
+def test_a_worker_runs_beside_the_api_and_does_not_outlive_a_kill(root: Path, servers_folder: Path):
+    with Dev(root, servers_folder / "killed") as killed:
+        killed.until_open()
+        worker = killed.worker()
+        assert worker.parent() == psutil.Process(killed.process.pid)
+        assert worker.cmdline()[-2:] == ["worker", "--lifeline"]
+
+        killed.process.kill()
+
+        worker.wait(PATIENCE_SECONDS)
+
+    with Dev(root, servers_folder / "killed") as next_one:
+        next_one.until_open()
+        worker = next_one.worker()
+        worker.suspend()
+
+        assert next_one.interrupt() == 0
+
+        assert not worker.is_running()
 
 
 def test_the_secret_can_be_read_by_its_owner_alone(dev: Dev):
