@@ -7,6 +7,13 @@ from core.db.branch import branches
 from core.testing import DatabaseServer
 
 from .sagas import TABLES
+from .worker import end_all
+
+
+@pytest.fixture(autouse=True)
+def no_worker_outlives_its_test() -> Generator[None]:
+    yield
+    end_all()
 
 
 @pytest.fixture

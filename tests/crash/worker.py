@@ -67,11 +67,23 @@ def application(
     return app
 
 
+started: list[BaseProcess] = []
+
+
 def start(task: Task) -> BaseProcess:
     """Start a worker."""
     process = HERE.Process(target=_main, args=(task,), daemon=True)
     process.start()
+    started.append(process)
     return process
+
+
+def end_all() -> None:
+    """Kill what is left of the workers."""
+    while started:
+        process = started.pop()
+        process.kill()
+        process.join()
 
 
 async def drain(url: str, port: int, code: str = "") -> None:
