@@ -4,6 +4,7 @@ What is said of one to-many path within one object is said of the same row.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, cast
 
 import msgspec
@@ -15,7 +16,7 @@ from sqlalchemy.sql import visitors
 from ..errors import InvalidData
 from ..repository.fields import Field
 from ..repository.filters import DEEPEST, Clause, Filters, condition, listed
-from .limits import MOST_CONDITIONS, check_depth, check_number, shown, unknown
+from .limits import MOST_CONDITIONS, MOST_PARTS, check_depth, check_number, is_object, no_field, shown
 from .registry import Hop, Node, Registry
 
 
@@ -63,20 +64,26 @@ Part = Condition | Through | All | Either | Complement
 def read(registry: Registry, node: Node, filters: Filters | None) -> All:
     """Return the filters as a tree; raise `InvalidData`, naming the path, for whatever does not fit."""
     tree = _Reader(registry).all(node, {} if filters is None else filters, "", 0)
-    check_number("conditions", sum(1 for _ in conditions(tree)), MOST_CONDITIONS)
+    check_number("conditions", sum(_operators(one.value) for one in conditions(tree)), MOST_CONDITIONS)
+    check_number("hops, objects and conditions", sum(1 for _ in _parts(tree)), MOST_PARTS)
     return tree
 
 
 def conditions(part: Part) -> Iterator[Condition]:
     """Yield the conditions from left to right."""
+    return (one for one in _parts(part) if isinstance(one, Condition))
+
+
+def _parts(part: Part) -> Iterator[Part]:
+    yield part
     match part:
         case Condition():
-            yield part
+            pass
         case All() | Either():
             for one in part.parts:
-                yield from conditions(one)
+                yield from _parts(one)
         case Through() | Complement():
-            yield from conditions(part.part)
+            yield from _parts(part.part)
 
 
 def shape(part: Part) -> Any:
@@ -110,7 +117,7 @@ class _Reader(msgspec.Struct, frozen=True):
 
     def all(self, node: Node, filters: object, at: str, depth: int) -> All:
         """Return the tree of one object."""
-        if not isinstance(filters, Mapping):
+        if not is_object(filters):
             raise InvalidData(f"a filter is an object, not {shown(repr(filters))}", field=at[:-1])
         if depth > DEEPEST:
             raise InvalidData("the filters are nested too deeply", field=at[:-1])
@@ -136,8 +143,18 @@ class _Reader(msgspec.Struct, frozen=True):
             kind = All if name == "$and" else Either
             return kind([self.all(node, one, at, depth + 1) for one in listed(name, value)])
         if name not in node.fields:
-            raise unknown(node.name, name.partition(".")[0], f"{at}{name}")
+            raise no_field(node, name.partition(".")[0], f"{at}{name}")
         return Condition(name, replace(node.fields[name], name=f"{at}{name}"), value)
+
+
+def _operators(value: object) -> int:
+    if not isinstance(value, Mapping):
+        return 1
+    inner = [
+        listed(name, one) if name in ("$and", "$or") else [one] if name == "$not" else [None]
+        for name, one in cast("Filters", value).items()
+    ]
+    return sum(map(_operators, chain.from_iterable(inner)))
 
 
 def _shape_of(field: Field, value: object) -> Any:
@@ -158,5 +175,5 @@ def _shape_of_operand(field: Field, value: object) -> Any:
         # Of JSON and arrays each value is compared by itself, of anything else all at once.
         if field.is_json or isinstance(field.column.type, ARRAY):
             return tuple(one is None for one in members)
-        return any(one is None for one in members)
+        return "values", any(one is None for one in members)
     return value if value is None or isinstance(value, bool) else "value"

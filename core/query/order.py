@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, collate
 from ..errors import InvalidData
 from ..repository.fields import Field
 from ..repository.selection import Order
-from .limits import check_depth, unknown
+from .limits import check_depth, no_field, unknown
 from .registry import Hop, Node, Registry
 
 
@@ -48,5 +48,5 @@ def _term(registry: Registry, node: Node, path: str, direction: str) -> Term:
         hops.append(hop)
         node = registry[hop.target]
     if last not in node.fields:
-        raise unknown(node.name, last, path)
+        raise no_field(node, last, path)
     return Term(hops, node.fields[last], direction == "desc")

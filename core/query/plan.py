@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import psycopg
 from ..errors import InvalidData
 from . import filters, order
 from .filters import Part
-from .limits import shown
+from .limits import MOST_VALUES, check_number, shown
 from .registry import Node, Registry
 from .request import Request
 from .rows import decoder
@@ -50,6 +50,7 @@ class Plans:
         """Return the plan of a request and its parameters; raise `InvalidData` for whatever does not fit."""
         tree = filters.read(self._registry, node, request.filters)
         values = list(filters.binds(tree))
+        check_number("values", len(values), MOST_VALUES)
         key = (node.name, request.shape(), filters.shape(tree))
         plan = self._kept.pop(key, None) or self._make(node, request, tree)
         self._kept[key] = plan

@@ -8,7 +8,7 @@ import msgspec
 from ..errors import InvalidData
 from ..repository.filters import Filters
 from ..repository.selection import LARGEST, Order
-from .limits import MOST_PATHS, check_number
+from .limits import MOST_PATHS, MOST_TERMS, check_number, is_object
 from .selection import Shape
 
 T = TypeVar("T")
@@ -81,7 +81,12 @@ def _paths(fields: object) -> tuple[str, ...] | None:
 
 
 def _pairs(order: object) -> tuple[tuple[str, str], ...]:
-    given = cast("Mapping[str, object]", {} if order is None else order)
+    if order is None:
+        return ()
+    if not is_object(order):
+        raise InvalidData("order takes an object of paths", field="order")
+    given = cast("Mapping[str, object]", order)
+    check_number("fields to sort by", len(given), MOST_TERMS)
     for path, direction in given.items():
         if direction not in ("asc", "desc"):
             raise InvalidData(f"{path[:100]}: sorted asc or desc, not {direction!r}", field=path[:200])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
@@ -137,7 +137,7 @@ def _struct_in(kind: Any) -> Shape | None:
     """Return the Struct in `X`, `X | None`, `list[X]` and the like."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return kind
-    if get_origin(kind) in (Union, UnionType, list):
+    if get_origin(kind) in (Union, UnionType, Annotated, list):
         return next(filter(None, map(_struct_in, get_args(kind))), None)
     return None
 

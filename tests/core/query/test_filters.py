@@ -109,6 +109,15 @@ async def test_values_of_one_shape_share_a_plan_and_keep_apart(query: Query):
     assert await invoices(query, {"status": {"$exists": False}}) == "2"
 
 
+async def test_a_yes_or_no_and_a_list_of_them_have_plans_of_their_own(query: Query, rows: Rows):
+    await rows.lesson("les_5", is_open=False)
+    for _ in range(2):
+        assert await lessons(query, {"is_open": False}) == "5"
+        assert await lessons(query, {"is_open": [True]}) == "1234"
+        assert await lessons(query, {"is_open": True}) == "1234"
+        assert await lessons(query, {"is_open": [False, None]}) == "5"
+
+
 async def test_filters_leave_the_lists_that_are_shown_whole(query: Query):
     invoice = await query.one(INVOICE, fields=["items.title"], filters={"items.title": "Sheet", "id": "inv_1"})
 
@@ -169,8 +178,13 @@ async def test_of_several_dismissed_partners_the_present_one_counts_then_the_las
         ({"secret": 1}, "secret", "lesson has no field or relation 'secret'"),
         ({"pupil.nothing": 1}, "pupil.nothing", r"pupil has no field or relation 'nothing' \(in 'pupil.nothing'\)"),
         ({"nothing.email": 1}, "nothing.email", "lesson has no field or relation 'nothing'"),
-        ({"pupil": 1}, "pupil", "lesson has no field or relation 'pupil'"),
-        ({"pupil.": 1}, "pupil.", "lesson has no field or relation 'pupil'"),
+        ({"pupil": 1}, "pupil", "'pupil' is a relation of lesson: name a field of it, such as 'pupil.id'"),
+        ({"pupil.": 1}, "pupil.", "'pupil' is a relation of lesson"),
+        (
+            {"invoice.items": []},
+            "invoice.items",
+            r"'items' is a relation of invoice: .* 'items.id' \(in 'invoice.items'\)",
+        ),
         ({"title.x": 1}, "title.x", "lesson has no field or relation 'title'"),
         ({"$or": [{"$not": {"pupil.no": 1}}]}, "pupil.no", "pupil has no field or relation 'no'"),
         ({"pupil.email": {"$near": 1}}, "pupil.email", r"pupil.email: unknown operator '\$near'"),
@@ -190,7 +204,7 @@ async def test_refuses_what_there_is_not_naming_the_path(
     assert [error["field"] for error in refused.value.data["errors"]] == [field]
 
 
-@pytest.mark.parametrize("filters", [["id"], {"$or": {"id": "a"}}, {"$not": ["id"]}, {"$and": "id"}])
+@pytest.mark.parametrize("filters", [["id"], {"$or": {"id": "a"}}, {"$not": ["id"]}, {"$and": "id"}, {1: 2}])
 async def test_refuses_filters_of_another_form(query: Query, filters: Any):
     with pytest.raises(InvalidData):
         await query.graph(LESSON, fields=["id"], filters=filters)

@@ -17,6 +17,7 @@ from .studio import LESSON, LINKS, MODULES, TEACHER
 
 EVIL = ["'", '"', "; DROP TABLE lesson", "$", "%s", "%(x)s", "\\", ".", "*", "--", "/*", ":x", "id", "pupil", "\0", "é"]
 MARK = "mark"
+NAMES = ["title", "note", "size", "level", "day", "at"]
 evil = st.lists(st.sampled_from(EVIL), min_size=1, max_size=4).map("".join) | st.text(max_size=20)
 
 
@@ -47,6 +48,11 @@ async def test_refuses_to_answer_nothing(query: Query):
 @pytest.mark.parametrize("path", ["nothing", "secret", "pupil", "pupil.nothing", "nothing.id", "title.x", ""])
 async def test_refuses_an_order_by_what_there_is_not_naming_the_path(query: Query, path: str):
     assert await refusal(query, order={path: "asc"}) == [path]
+
+
+@pytest.mark.parametrize("order", ["title", ["title"], {1: "asc"}])
+async def test_refuses_an_order_of_another_form(query: Query, order: Any):
+    assert await refusal(query, order=order) == ["order"]
 
 
 async def test_refuses_to_sort_by_one_of_many(query: Query):
@@ -93,6 +99,17 @@ async def test_a_graph_can_only_be_so_wide(query: Query):
         await query.graph(LESSON, fields=["id"] * 401)
     with pytest.raises(InvalidData, match="at most 200 conditions"):
         await query.graph(LESSON, filters={"$or": [{"id": "a"}] * 201})
+    with pytest.raises(InvalidData, match="at most 200 conditions"):
+        await query.graph(LESSON, filters={"size": {"$not": {"$or": [{"$exists": True}] * 201}}})
+    with pytest.raises(InvalidData, match="at most 1000 values"):
+        await query.graph(LESSON, filters={"tags": [["x"]] * 1001})
+    await query.graph(LESSON, filters={"size": list(range(100_000))})
+    with pytest.raises(InvalidData, match="at most 1000 hops, objects and conditions"):
+        await query.graph(LESSON, filters={"$or": [{f"{'teacher.lessons.' * 4}id": "a"}] * 100})
+    with pytest.raises(InvalidData, match="at most 20 fields to sort by"):
+        await query.graph(
+            LESSON, order={f"{'invoice.lesson.' * hops}{name}": "asc" for hops in range(4) for name in NAMES}
+        )
 
 
 async def test_a_struct_that_holds_itself_is_too_deep(query: Query):

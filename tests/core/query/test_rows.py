@@ -3,12 +3,12 @@
 import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 import pytest
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from core.errors import ConfigurationError, InvalidData
 from core.query import Nested, Page, Query
@@ -47,7 +47,7 @@ class ItemView(Struct, frozen=True, kw_only=True):
 class InvoiceView(Struct, frozen=True, kw_only=True, rename="camel"):
     number: int | UnsetType = UNSET
     created_at: datetime | UnsetType = UNSET
-    items: list[ItemView] | UnsetType = UNSET
+    items: Annotated[list[ItemView], Meta(description="Lines.")] | UnsetType = UNSET
 
 
 class LessonView(Struct, frozen=True, kw_only=True):
