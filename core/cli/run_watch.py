@@ -45,7 +45,6 @@ class Watch:
         self._run_id = run_id
         self._status = ""
         self._told: set[str] | None = None
-        self._driving: asyncio.Task[bool] | None = None
 
     async def look(self) -> RunDetails:
         """Return the run as it is now; say what is new. Raises `RunNotFound`."""
@@ -74,18 +73,9 @@ class Watch:
             if run.status in RESTS or left <= 0 or self._sleeps(run, left):
                 self._say_why(run, seconds)
                 return run
-            await self._drive_for(min(pause, left))
+            await self._app.workflows.take_up(self._run_id)
+            await asyncio.sleep(min(pause, left))
             pause = min(pause * 2, LAST_PAUSE)
-
-    async def _drive_for(self, seconds: float) -> None:
-        """See to it that the run is driven, here if nobody else does it; return after so many seconds or at its end."""
-        if self._driving is None:
-            self._driving = asyncio.create_task(self._app.workflows.drive(self._run_id))
-        await asyncio.wait([self._driving], timeout=seconds)
-        if self._driving.done():
-            driven, self._driving = self._driving.result(), None
-            if not driven:
-                await asyncio.sleep(seconds)
 
     def _sleeps(self, run: RunDetails, left: float) -> bool:
         if run.owner is not None or run.status not in ("waiting", "compensating"):

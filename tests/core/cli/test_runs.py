@@ -411,11 +411,11 @@ async def test_gives_up_a_run_that_has_no_code(holdfast: Holdfast, url: str):
 
 
 async def test_takes_up_the_run_that_it_is_asked_for_and_no_other(holdfast: Holdfast, url: str):
-    asked, other = await waiting(url), await waiting(url)
+    other, asked = await waiting(url), await unknown(url)
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE workflow_run SET due_at = now() - interval '1 hour' WHERE id = %s", (other,))
-    holdfast("cancel", asked)
-    assert query(url, "SELECT status, takeovers, epoch FROM workflow_run ORDER BY id")[1] == ("waiting", 0, 1)
+    holdfast("retry", asked, "--wait", "1")  # several beats long
+    assert query(url, "SELECT status, epoch FROM workflow_run ORDER BY id")[0] == ("waiting", 1)
 
 
 async def test_only_asks_if_it_is_not_to_wait(holdfast: Holdfast, url: str):
