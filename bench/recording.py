@@ -24,16 +24,26 @@ class Statement(Struct):
     places: list[Any]
     """The parameters that hold plain values: their names or positions."""
     fresh: dict[Any, str] = {}
+    within: dict[Any, dict[str, str]] = {}
+    """Texts that such ids are part of, and the ids with their names."""
 
     def mark(self, names: Mapping[Any, str]) -> None:
         """Remember where one of these values stands, under its name."""
         self.fresh = {place: names[self.params[place]] for place in self.places if self.params[place] in names}
+        ids = {value: name for value, name in names.items() if isinstance(value, str)}
+        for place in self.places:
+            text = self.params[place]
+            if isinstance(text, str) and place not in self.fresh:
+                self.within[place] = {id: name for id, name in ids.items() if id in text}
 
     def bound(self, values: Mapping[str, Any]) -> Any:
         """Return the parameters of a repetition."""
         params = self.params.copy()
         for place, name in self.fresh.items():
             params[place] = values[name]
+        for place, ids in self.within.items():
+            for id, name in ids.items():
+                params[place] = params[place].replace(id, values[name])
         return params
 
 

@@ -33,20 +33,45 @@ VALUES (%(id)s, %(workflow)s, %(version)s, %(key)s, %(subject)s, %(status)s, %(o
 _ENQUEUE: LiteralString = f"""{_INSERT}
 ON CONFLICT ON CONSTRAINT "UQ_workflow_run_workflow_key" DO NOTHING RETURNING id"""
 
+
+def _releasing(condition: LiteralString) -> LiteralString:
+    """Return the part of a statement that writes events, and a queued run for each delivery, which are `released`."""
+    return f"""
+event AS (
+    INSERT INTO outbox (id, name, data, run_id, emitted_at)
+    SELECT id, name, data, run_id, emitted_at FROM jsonb_to_recordset(%(events)s::jsonb)
+        AS released (id text, name text, data jsonb, run_id text, emitted_at timestamptz, at_once boolean)
+    WHERE {condition} ON CONFLICT (id) DO NOTHING),
+delivery AS (
+    INSERT INTO workflow_run (id, workflow, version, key, status, input_hash, input, context, entries, created_at)
+    SELECT id, workflow, version, key, 'queued', decode(input_hash, 'hex'), input, %(context)s::jsonb, '[]', %(now)s
+    FROM jsonb_to_recordset(%(deliveries)s::jsonb) AS released (
+        id text, workflow text, version integer, key text, input_hash text, input jsonb, at_once boolean)
+    WHERE {condition} ON CONFLICT (workflow, key) DO NOTHING)"""  # noqa: S608, of constants
+
+
+RELEASE: LiteralString = _releasing("true")
+_INSERT_RELEASING: LiteralString = f"WITH {RELEASE} {_INSERT}"
+
 # 1/count(*): no row means that the run is not ours any more, and that must fail in the server, before COMMIT.
 # A run that is to be cancelled neither ends well nor waits: it goes on, to be undone.
-_ADVANCE: LiteralString = """
-WITH run AS (
+_MOVED: LiteralString = """
+run AS (
     UPDATE workflow_run SET
         status = CASE WHEN cancel_requested AND %(status)s IN ('done', 'waiting') THEN status ELSE %(status)s END,
         owner = CASE WHEN cancel_requested AND %(status)s IN ('done', 'waiting') THEN owner ELSE %(owner)s END,
         result = %(result)s::jsonb, error = %(error)s::jsonb, due_at = %(due_at)s, finished_at = %(finished_at)s,
         expires_at = %(expires_at)s, key = %(key)s
-    WHERE id = %(id)s AND epoch = %(epoch)s AND status = %(expected)s RETURNING id, status, cancel_requested),
+    WHERE id = %(id)s AND epoch = %(epoch)s AND status = %(expected)s RETURNING id, status, cancel_requested)"""
+_ADDED: LiteralString = """
 added AS (
     INSERT INTO workflow_step (run_id, path, entry)
     SELECT run.id, entry ->> 'path', entry FROM run, jsonb_array_elements(%(entries)s::jsonb) AS entry)
 SELECT 1 / count(*), max(status), bool_or(cancel_requested) FROM run"""
+_ADVANCE: LiteralString = f"WITH {_MOVED}, {_ADDED}"
+# What waits for the good end of a run is not told of one that is to be cancelled.
+_IF_DONE: LiteralString = _releasing("at_once OR (SELECT status FROM run) = 'done'")
+_ADVANCE_RELEASING: LiteralString = f"WITH {_MOVED}, {_IF_DONE}, {_ADDED}"
 
 _BY_ID: LiteralString = """
 SELECT id, epoch, status, input_hash, entries::text, result::text, error::text, key, cancel_requested
@@ -126,6 +151,14 @@ class RunRow(msgspec.Struct, frozen=True):
         return self.ended or self.status == "nondeterministic"
 
 
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """Events that go out with a flush, and their deliveries."""
+
+    values: dict[str, Any]
+    """Of `RELEASE`."""
+    run_ids: list[str]
+
+
 class Change(msgspec.Struct, kw_only=True):
     """What a flush writes about the run itself."""
 
@@ -139,10 +172,16 @@ class Change(msgspec.Struct, kw_only=True):
     expires_at: datetime | None = None
 
 
-async def insert_run(transaction: Transaction, fixed: dict[str, Any], change: Change, entries: list[Entry]) -> None:
+async def insert_run(
+    transaction: Transaction, fixed: dict[str, Any], change: Change, entries: list[Entry], released: Release | None
+) -> None:
     """Write the run's row, its entries inline; raises `Fenced` if the run has a row, or another one has its key."""
+    values = {**fixed, **_values(change, entries)}
     with _fence():
-        await transaction.sql(_INSERT, {**fixed, **_values(change, entries)})
+        if released is None:
+            await transaction.sql(_INSERT, values)
+        else:
+            await transaction.sql(_INSERT_RELEASING, {**values, **released.values})
 
 
 async def enqueue_run(transaction: Transaction, fixed: dict[str, Any]) -> bool:
@@ -151,15 +190,19 @@ async def enqueue_run(transaction: Transaction, fixed: dict[str, Any]) -> bool:
 
 
 async def advance_run(
-    transaction: Transaction, run_id: str, epoch: int, expected: str, change: Change, entries: list[Entry]
+    transaction: Transaction, fixed: dict[str, Any], change: Change, entries: list[Entry], released: Release | None
 ) -> tuple[str, bool]:
     """Add entries and move the run on; return the new status, and whether the run is to be cancelled.
 
-    Raises `Fenced` if it is not at `epoch` and `expected`, or has such a path.
+    `fixed` is its `id`, and the `epoch` and the status that are `expected`. Raises `Fenced` if it has others, or such a
+    path.
     """
-    values = {"id": run_id, "epoch": epoch, "expected": expected, **_values(change, entries)}
+    values = {**fixed, **_values(change, entries)}
     with _fence():
-        [(_, status, cancelled)] = await transaction.sql(_ADVANCE, values)
+        if released is None:
+            [(_, status, cancelled)] = await transaction.sql(_ADVANCE, values)
+        else:
+            [(_, status, cancelled)] = await transaction.sql(_ADVANCE_RELEASING, {**values, **released.values})
     return status, cancelled
 
 

@@ -9,29 +9,18 @@ from datetime import datetime
 from typing import Any, Generic, LiteralString, TypeVar
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from ..container import Container, Outlet
 from ..db import Transaction
 from ..ids import new_id
 from .codec import encode, hash_of
 from .definition import Definition
-from .journal import Emitted
+from .journal import RELEASE, Emitted, Release
 
 T = TypeVar("T")
 
-# What another transaction is about to do with the same event is waited for.
-_RELEASE: LiteralString = """
-WITH event AS (
-    INSERT INTO outbox (id, name, data, run_id, emitted_at)
-    SELECT * FROM jsonb_to_recordset(%(events)s::jsonb)
-        AS event (id text, name text, data jsonb, run_id text, emitted_at timestamptz)
-    ON CONFLICT (id) DO NOTHING)
-INSERT INTO workflow_run (id, workflow, version, key, status, input_hash, input, context, entries, created_at)
-SELECT id, workflow, version, key, 'queued', decode(input_hash, 'hex'), input, %(context)s::jsonb, '[]', %(now)s
-FROM jsonb_to_recordset(%(deliveries)s::jsonb)
-    AS delivery (id text, workflow text, version integer, key text, input_hash text, input jsonb)
-ON CONFLICT (workflow, key) DO NOTHING RETURNING id"""
+_EMIT: LiteralString = f"WITH {RELEASE} SELECT 1"
 
 
 class Event(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
@@ -62,42 +51,41 @@ class Outbox(Outlet):
     async def emit(self, transaction: Transaction, context: Mapping[str, str], name: str, data: object) -> str:
         """Emit an event that no run is about; returns its id."""
         value = Raw(encode(data, f"event {name!r}"))
-        now = self._container.clock.now()
-        event = Event(id=new_id("evt"), name=name, data=value, run_id=None, emitted_at=now)
-        await self._release(transaction, context, [event])
+        event = Event(id=new_id("evt"), name=name, data=value, run_id=None, emitted_at=self._container.clock.now())
+        released = self._released(context, [(event, True)])
+        await transaction.sql(_EMIT, released.values)
+        self.send(transaction, released)
         return event.id
 
-    async def release(
-        self,
-        transaction: Transaction,
-        context: Mapping[str, str],
-        run_id: str,
-        emitted: Mapping[str, Sequence[Emitted]],
-    ) -> None:
-        """Release what steps have emitted, given by their paths."""
+    def release(self, context: Mapping[str, str], run_id: str, emitted: Mapping[str, Sequence[Emitted]]) -> Release:
+        """Return what a flush has to write to release what steps have emitted, given by their paths."""
         now = self._container.clock.now()
-        events = [
-            Event(id=f"{run_id}:{path}:{each.number}", name=each.name, data=each.data, run_id=run_id, emitted_at=now)
-            for path, events in emitted.items()
-            for each in events
-        ]
-        await self._release(transaction, context, events)
 
-    async def _release(
-        self, transaction: Transaction, context: Mapping[str, str], events: Sequence[Event[Raw]]
-    ) -> None:
+        def event(path: str, each: Emitted) -> Event[Raw]:
+            id = f"{run_id}:{path}:{each.number}"
+            return Event(id=id, name=each.name, data=each.data, run_id=run_id, emitted_at=now)
+
+        events = [(event(path, each), each.at_once) for path, events in emitted.items() for each in events]
+        return self._released(context, events)
+
+    def send(self, transaction: Transaction, released: Release) -> None:
+        """Have the workers told of the deliveries once `transaction` has committed."""
+        if released.run_ids:
+            transaction.on_commit(lambda: self._dispatch(released.run_ids))
+
+    def _released(self, context: Mapping[str, str], events: Sequence[tuple[Event[Raw], bool]]) -> Release:
         deliveries = [
-            _delivery(event, to) for event in events for to in self._subscriptions.get(event.name, {}).values()
+            _delivery(event, to) | {"at_once": at_once}
+            for event, at_once in events
+            for to in self._subscriptions.get(event.name, {}).values()
         ]
         values = {
-            "events": msgspec.json.encode(events).decode(),
+            "events": msgspec.json.encode([{**structs.asdict(event), "at_once": at} for event, at in events]).decode(),
             "deliveries": msgspec.json.encode(deliveries).decode(),
             "context": msgspec.json.encode(context).decode(),
             "now": self._container.clock.now(),
         }
-        queued = [id for (id,) in await transaction.sql(_RELEASE, values)]
-        if queued:
-            transaction.on_commit(lambda: self._dispatch(queued))
+        return Release(values=values, run_ids=[str(delivery["id"]) for delivery in deliveries])
 
 
 def _delivery(event: Event[Raw], to: Definition[Any, Any]) -> dict[str, Any]:

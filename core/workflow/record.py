@@ -30,6 +30,7 @@ from .journal import (
     Change,
     Emitted,
     Entry,
+    Release,
     RunRow,
     Undo,
     advance_run,
@@ -243,8 +244,8 @@ class Record:
         entries = [*self.pending, *own]
         what = _what_it_is(change, entries)
         failpoint(f"before-{what}-flush")
-        entries = await self._release(transaction, change, entries)
-        await self._flush(transaction, change, entries)
+        entries, released = self._released(change, entries)
+        await self._flush(transaction, change, entries, released)
         failpoint(f"before-{what}-commit")
         await transaction.commit()
         failpoint(f"after-{what}-commit")
@@ -253,8 +254,8 @@ class Record:
         self.status, self.cancelled = self._moved_to
         self.tell(self.status, entries, change.error)
 
-    async def _release(self, transaction: Transaction, change: Change, entries: list[Entry]) -> list[Entry]:
-        """Release the events that go out with this flush; return the entries without those."""
+    def _released(self, change: Change, entries: list[Entry]) -> tuple[list[Entry], Release | None]:
+        """Return the entries without the events that go out with this flush, and those."""
         released = {entry.path: at_once for entry in entries if (at_once := [e for e in entry.events if e.at_once])}
         if released:
             entries = [
@@ -263,9 +264,9 @@ class Record:
         if change.status == "done":
             kept = {**self.recorded, **{entry.path: entry for entry in entries}}
             released |= {path: [*released.get(path, []), *events] for path, events in _standing(kept).items()}
-        if released and self.outbox is not None:
-            await self.outbox.release(transaction, self.context, self.run_id, released)
-        return entries
+        if not released or self.outbox is None:
+            return entries, None
+        return entries, self.outbox.release(self.context, self.run_id, released)
 
     def tell(self, status: str, entries: Iterable[Entry], error: bytes | None = None) -> None:
         """Count what is certain now."""
@@ -324,12 +325,17 @@ class Record:
                 raise OutcomeUnknown from error
             raise CommitFailed(error) from error
 
-    async def _flush(self, transaction: Transaction, change: Change, entries: list[Entry]) -> None:
+    async def _flush(
+        self, transaction: Transaction, change: Change, entries: list[Entry], released: Release | None = None
+    ) -> None:
         if self.status is not None:
-            self._moved_to = await advance_run(transaction, self.run_id, self.epoch, self.status, change, entries)
-            return
-        await insert_run(transaction, self._fixed(), change, entries)
-        self._moved_to = change.status, False
+            fixed = {"id": self.run_id, "epoch": self.epoch, "expected": self.status}
+            self._moved_to = await advance_run(transaction, fixed, change, entries, released)
+        else:
+            await insert_run(transaction, self._fixed(), change, entries, released)
+            self._moved_to = change.status, False
+        if released is not None and self.outbox is not None:
+            self.outbox.send(transaction, released)
 
     async def enqueue(self, transaction: Transaction) -> bool:
         """Leave the run to whoever takes it up once `transaction` has committed; False if another one has its key."""

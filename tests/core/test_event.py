@@ -10,11 +10,11 @@ from core.app import Application
 from core.container import Scope
 from core.errors import HoldfastError, NoTransaction
 from core.event import Event, subscriber
-from core.workflow import Retry, Runs, StepContext, parallel, step, wait_for, workflow
+from core.workflow import Retry, RunCancelled, Runs, StepContext, parallel, step, wait_for, workflow
 
 HEARD: list[tuple[str, str, str]] = []
 FAILING: set[str] = set()
-LEFT = "SELECT id FROM workflow_run WHERE status NOT IN ('done', 'failed', 'compensated')"
+LEFT = "SELECT id FROM workflow_run WHERE status NOT IN ('done', 'failed', 'compensated', 'cancelled')"
 QUICK = Retry(attempts=3, backoff=timedelta(milliseconds=10))
 
 
@@ -189,3 +189,23 @@ async def test_a_read_step_emits_nothing(scope: Scope):
 
     with pytest.raises(NoTransaction, match="read=True"):
         await whisper_once.run(scope, None)
+
+
+async def test_a_run_that_is_cancelled_in_its_last_step_tells_nothing_but_what_was_told_at_once(scope: Scope):
+    @step("ask-for-the-end")
+    async def ask_for_the_end(ctx: StepContext) -> None:
+        ctx.emit("told", Told("now"), at_once=True)
+        ctx.emit("told", Told("never"))
+        async with ctx.scope.container.scope() as other:
+            await other.resolve(Runs).cancel(ctx.run_id)
+
+    @workflow("tell-too-late", version=1)
+    async def tell_too_late(data: None) -> None:
+        await tell("before")
+        await ask_for_the_end()
+
+    with pytest.raises(RunCancelled):
+        await tell_too_late.run(scope, None)
+    await until_idle(scope)
+    assert await outbox(scope) == ["now", "not before"]
+    assert sorted(text for who, text, _ in HEARD if who == "ear") == ["not before", "now"]
