@@ -81,13 +81,18 @@ def upgrade() -> None:
     op.execute("""
         CREATE TABLE workflow_signal (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-            run_id text NOT NULL REFERENCES workflow_run (id) ON DELETE CASCADE,
+            run_id text NOT NULL REFERENCES workflow_run (id) ON DELETE CASCADE
+                DEFERRABLE INITIALLY DEFERRED,
             name text NOT NULL,
+            signal_id text,
             value jsonb NOT NULL,
             error jsonb,
-            created_at timestamptz NOT NULL
+            created_at timestamptz NOT NULL,
+            taken boolean NOT NULL DEFAULT false,
+            CONSTRAINT "UQ_workflow_signal_run_name_id" UNIQUE (run_id, name, signal_id)
         )""")
-    op.execute("""CREATE INDEX "IDX_workflow_signal_run_name" ON workflow_signal (run_id, name, id)""")
+    op.execute("""
+        CREATE INDEX "IDX_workflow_signal_run_name" ON workflow_signal (run_id, name, id) WHERE NOT taken""")
     op.execute("""
         CREATE TABLE workflow_process (
             id text PRIMARY KEY,

@@ -7,13 +7,13 @@ from msgspec import Raw
 
 from ..errors import HoldfastError
 from .call import Call
-from .codec import ErrorData, decode, encode, error_data
+from .codec import decode, encode
 from .context import StepContext
 from .control import cancel_run
 from .definition import Definition
 from .engine import WorkflowEngine
 from .errors import RunNotFound
-from .signals import send_signal
+from .signals import Message, failure_message, message, send_message
 from .step import Step, StepResponse, step
 
 D = TypeVar("D")
@@ -26,15 +26,6 @@ class StartRun(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     data: Raw
     key: str | None
-
-
-class SendSignal(msgspec.Struct, frozen=True, kw_only=True):
-    """What to tell which run."""
-
-    run_id: str
-    name: str
-    value: Raw
-    error: ErrorData | None = None
 
 
 @step("start-run")
@@ -61,10 +52,9 @@ async def cancel_started_run(ctx: StepContext, run_id: str | None) -> None:
 
 
 @step("send-signal")
-async def send(ctx: StepContext, message: SendSignal) -> None:
+async def send(ctx: StepContext, message: Message) -> None:
     """Leave a signal for another run; what it made of it is not taken back."""
-    value, now = bytes(message.value), ctx.scope.clock.now()
-    await send_signal(ctx.scope.session, message.run_id, message.name, value, message.error, now)
+    await send_message(ctx.scope.session, message, ctx.scope.clock.now(), sender=ctx.run_id)
     engine = ctx.resolve(WorkflowEngine)
     ctx.scope.session.writable("signal").on_commit(lambda: engine.nudge(message.run_id))
 
@@ -78,12 +68,11 @@ def start(workflow: Definition[D, Any], data: D, /, *, key: str | None = None) -
     return start_run(StartRun(workflow=workflow.id, version=workflow.version, data=given, key=key))
 
 
-def signal(run_id: str, name: str, value: object = None, /) -> Call[None]:
-    """Tell another run `value`, which its `wait_for(name, ...)` returns. Raises `RunNotFound`, `RunStateConflict`."""
-    return send(SendSignal(run_id=run_id, name=name, value=Raw(encode(value, f"signal {name!r}"))))
+def signal(run_id: str, name: str, value: object = None, /, *, id: str | None = None) -> Call[None]:
+    """Tell another run `value`, which its `wait_for(name, ...)` returns; see `Runs.signal`. Raises `RunNotWaiting`."""
+    return send(message(run_id, name, value, id))
 
 
-def signal_failure(run_id: str, name: str, error: HoldfastError, /) -> Call[None]:
+def signal_failure(run_id: str, name: str, error: HoldfastError, /, *, id: str | None = None) -> Call[None]:
     """Tell another run that what it waits for has failed: its `wait_for(name, ...)` raises `error`."""
-    data = error_data(error, f"signal {name!r}")
-    return send(SendSignal(run_id=run_id, name=name, value=Raw(b"null"), error=data))
+    return send(failure_message(run_id, name, error, id))

@@ -74,6 +74,13 @@ class RunStateConflict(HoldfastError):
     status = 409
 
 
+class RunNotWaiting(HoldfastError):
+    """The run has ended, or never was: a signal would be heard by nobody."""
+
+    code = "run_not_waiting"
+    status = 409
+
+
 class SiblingFailed(HoldfastError):
     """Another branch of the same `parallel` failed, so this one was stopped."""
 

@@ -48,17 +48,17 @@ class Run(Generic[R]):
         return asyncio.create_task(self._watch(heard, wait), name=f"watch {self.id}")
 
     async def _watch(self, heard: Callable[[str], None], wait: timedelta) -> None:
-        heard((await self._ended(wait)).status)
+        heard((await self._ended(wait, lambda row: row.ended)).status)
 
-    async def _ended(self, wait: timedelta) -> RunRow:
-        """Return the run's row when it has ended or is parked."""
+    async def _ended(self, wait: timedelta, over: Callable[[RunRow], bool] = lambda row: row.final) -> RunRow:
+        """Return the run's row when it is `over`, by default when it has ended or is parked."""
         until = asyncio.get_running_loop().time() + wait.total_seconds()
         delay = FIRST_POLL
         while True:
             row = await patiently(self._row, self.id, until)
             if row is None:
                 raise RunNotFound(f"there is no run {self.id}")
-            if row.final:
+            if over(row):
                 return row
             if asyncio.get_running_loop().time() + delay > until:
                 raise RunInProgress(f"run {self.id} has not ended yet", run_id=self.id)

@@ -10,13 +10,13 @@ from msgspec import Raw
 from ..container import Scope
 from ..db import Session
 from ..errors import HoldfastError
-from .codec import ErrorData, encode, error_data
+from .codec import ErrorData
 from .control import cancel_run, retry_run, status_of
 from .engine import WorkflowEngine
 from .errors import RunNotFound, RunStateConflict
 from .journal import ENDED, Entry, path_order
 from .retention import erase_subject
-from .signals import send_signal
+from .signals import Message, failure_message, message, send_message
 
 _COLUMNS: LiteralString = """
 SELECT run.id, run.workflow, run.version, run.status, run.key, run.created_at, run.finished_at, run.due_at,
@@ -35,7 +35,7 @@ SELECT input::text, result::text, context::text, entries::text, host, pid,
     extract(epoch FROM clock_timestamp() - beat_at)::float8
 FROM workflow_run AS run LEFT JOIN workflow_process AS process ON process.id = run.owner WHERE run.id = %s"""
 _ENTRIES: LiteralString = "SELECT entry::text FROM workflow_step WHERE run_id = %s"
-_SIGNALS: LiteralString = "SELECT name FROM workflow_signal WHERE run_id = %s ORDER BY id"
+_SIGNALS: LiteralString = "SELECT name FROM workflow_signal WHERE run_id = %s AND NOT taken ORDER BY id"
 
 STATES = (
     "queued",
@@ -132,21 +132,22 @@ class Runs:
             signals=[name for (name,) in await self._session.sql(_SIGNALS, (run_id,))],
         )
 
-    async def signal(self, run_id: str, name: str, value: object = None) -> None:
-        """Tell a run what its `wait_for(name, ...)` returns, now or when it comes to wait.
+    async def signal(self, run_id: str, name: str, value: object = None, *, id: str | None = None) -> None:
+        """Tell a run what its `wait_for(name, ...)` returns, now or when it comes to wait, in the order of sending.
 
-        Raises `RunNotFound`, `RunStateConflict` when it has ended, `UnstorableResult`.
+        Of several with one `id` only the first counts, so that a webhook may be delivered twice. Raises `RunNotWaiting`
+        when the run has ended or never was, `UnstorableResult`.
         """
-        await self._signal(run_id, name, encode(value, f"signal {name!r}"), None)
+        await self._send(message(run_id, name, value, id))
 
-    async def signal_failure(self, run_id: str, name: str, error: HoldfastError) -> None:
+    async def signal_failure(self, run_id: str, name: str, error: HoldfastError, *, id: str | None = None) -> None:
         """Tell a run that what it waits for has failed: its `wait_for(name, ...)` raises `error`."""
-        await self._signal(run_id, name, b"null", error_data(error, f"signal {name!r}"))
+        await self._send(failure_message(run_id, name, error, id))
 
-    async def _signal(self, run_id: str, name: str, value: bytes, error: ErrorData | None) -> None:
+    async def _send(self, message: Message) -> None:
         async with self._scope.transaction() as transaction:
-            await send_signal(self._session, run_id, name, value, error, self._now)
-            transaction.on_commit(self._nudge(run_id))
+            await send_message(self._session, message, self._now)
+            transaction.on_commit(self._nudge(message.run_id))
 
     async def cancel(self, run_id: str) -> bool:
         """Have a run undone, also one that has ended well; False if it is undone already. Raises `RunNotFound`.

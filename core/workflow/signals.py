@@ -4,25 +4,35 @@ from datetime import datetime
 from typing import LiteralString
 
 import msgspec
+from msgspec import Raw
 
 from ..db import Session, Transaction
-from .codec import ErrorData, canonical
-from .errors import RunNotFound, RunStateConflict
-from .journal import ENDED
+from ..errors import HoldfastError
+from .codec import ErrorData, canonical, encode, error_data
+from .errors import RunNotWaiting
+from .journal import ENDED, NULL
 
 # One statement locks the row that a run on its way into a wait has locked, or will: none of the two misses the other.
+# A signal that a run sends itself locks nothing: a run that drives a step does not wait, and its own flushes would.
 _SEND: LiteralString = """
 WITH run AS (
     UPDATE workflow_run SET due_at = CASE WHEN status = 'waiting' THEN least(due_at, %(now)s) ELSE due_at END
-    WHERE id = %(run_id)s AND status <> ALL(%(ended)s) RETURNING id)
-INSERT INTO workflow_signal (run_id, name, value, error, created_at)
-SELECT id, %(name)s, %(value)s::jsonb, %(error)s::jsonb, %(now)s FROM run RETURNING run_id"""
+    WHERE id = %(run_id)s AND id <> %(sender)s AND status <> ALL(%(ended)s) RETURNING id),
+left_one AS (
+    INSERT INTO workflow_signal (run_id, name, signal_id, value, error, created_at)
+    SELECT %(run_id)s, %(name)s, %(id)s, %(value)s::jsonb, %(error)s::jsonb, %(now)s
+    WHERE %(run_id)s = %(sender)s OR EXISTS (SELECT FROM run)
+    ON CONFLICT ON CONSTRAINT "UQ_workflow_signal_run_name_id" DO NOTHING)
+SELECT %(run_id)s = %(sender)s OR EXISTS (SELECT FROM run)"""
 _STATUS: LiteralString = "SELECT status FROM workflow_run WHERE id = %s"
 _LOCK: LiteralString = "SELECT id FROM workflow_run WHERE id = %s FOR UPDATE"
-_ARRIVED: LiteralString = "SELECT name FROM workflow_signal WHERE run_id = %s AND name = ANY(%s) LIMIT 1"
+_ARRIVED: LiteralString = """
+SELECT name FROM workflow_signal WHERE run_id = %s AND name = ANY(%s) AND NOT taken LIMIT 1"""
+# What is taken stays until the run goes, so that a repetition with the same id is known.
 _TAKE: LiteralString = """
-DELETE FROM workflow_signal WHERE id = (
-    SELECT id FROM workflow_signal WHERE run_id = %s AND name = %s ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+UPDATE workflow_signal SET taken = true WHERE id = (
+    SELECT id FROM workflow_signal WHERE run_id = %s AND name = %s AND NOT taken
+    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING value::text, error::text"""
 
 
@@ -33,18 +43,46 @@ class Signal(msgspec.Struct, frozen=True):
     error: ErrorData | None
 
 
-async def send_signal(
-    session: Session, run_id: str, name: str, value: bytes, error: ErrorData | None, now: datetime
-) -> None:
-    """Leave a signal for a run and wake it; raises `RunNotFound`, `RunStateConflict` when it has ended."""
-    data = None if error is None else msgspec.json.encode(error).decode()
-    values = {"run_id": run_id, "name": name, "value": value.decode(), "error": data, "now": now, "ended": [*ENDED]}
-    if await session.writable("signal").sql(_SEND, values):
-        return
-    rows = await session.sql(_STATUS, (run_id,))
-    if not rows:
-        raise RunNotFound(f"there is no run {run_id}")
-    raise RunStateConflict(f"run {run_id} is {rows[0][0]}: it waits for nothing any more", status=rows[0][0])
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is told: of two with the same name and id only the first counts."""
+
+    run_id: str
+    name: str
+    id: str | None
+    value: Raw
+    error: ErrorData | None = None
+
+
+def message(run_id: str, name: str, value: object, id: str | None) -> Message:
+    """Make a message with a value; raises `UnstorableResult`."""
+    encode([name, id], "the name and id of a signal")
+    return Message(run_id=run_id, name=name, id=id, value=Raw(encode(value, f"signal {name!r}")))
+
+
+def failure_message(run_id: str, name: str, error: HoldfastError, id: str | None) -> Message:
+    """Make a message that what is waited for has failed; raises `UnstorableResult`."""
+    encode([name, id], "the name and id of a signal")
+    data = error_data(error, f"signal {name!r}")
+    return Message(run_id=run_id, name=name, id=id, value=NULL, error=data)
+
+
+async def send_message(session: Session, message: Message, now: datetime, *, sender: str = "") -> None:
+    """Leave a signal for a run and wake it; raises `RunNotWaiting` when it has ended, or never was."""
+    values = {
+        "run_id": message.run_id,
+        "sender": sender,
+        "name": message.name,
+        "id": message.id,
+        "value": bytes(message.value).decode(),
+        "error": None if message.error is None else msgspec.json.encode(message.error).decode(),
+        "now": now,
+        "ended": [*ENDED],
+    }
+    [(is_left,)] = await session.writable("signal").sql(_SEND, values)
+    if not is_left:
+        rows = await session.sql(_STATUS, (message.run_id,))
+        state = rows[0][0] if rows else "unknown"
+        raise RunNotWaiting(f"run {message.run_id} is {state}: it waits for nothing", status=state)
 
 
 async def has_arrived(transaction: Transaction, run_id: str, names: list[str]) -> bool:

@@ -1,5 +1,6 @@
 """What a signal carries, to whom it may go, and what becomes of one that is not fit."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -8,7 +9,8 @@ import pytest
 from core.app import Application
 from core.container import Scope
 from core.errors import InvalidData
-from core.workflow import Runs, RunStateConflict, StepContext, UnstorableResult, signal, step, wait_for, workflow
+from core.workflow import RunNotWaiting, Runs, StepContext, UnstorableResult, parallel, signal, step, wait_for, workflow
+from core.workflow.signals import message, send_message
 
 from .slots import Calls, Names, Slot, runs, slots, take_slot
 from .test_waiting import LONG, take_when_told, until
@@ -41,7 +43,7 @@ async def test_a_signal_of_another_type_is_an_error_in_the_body_which_may_wait_a
     await scope.resolve(Runs).signal(run.id, "paid", {"cents": "many"})
     await scope.resolve(Runs).signal(run.id, "paid", PAID)
     assert await run.result() == PAID
-    assert await scope.session.sql("SELECT name FROM workflow_signal") == []
+    assert await scope.session.sql("SELECT name FROM workflow_signal WHERE NOT taken") == []
 
 
 @pytest.mark.parametrize("value", [object(), "a\0b", {"a": "\ud800"}])
@@ -50,7 +52,7 @@ async def test_a_signal_that_cannot_be_stored_is_refused_and_leaves_the_run_wait
     await until(scope, "waiting")
     with pytest.raises(UnstorableResult, match="signal 'paid'"):
         await scope.resolve(Runs).signal(run.id, "paid", value)
-    assert await scope.session.sql("SELECT name FROM workflow_signal") == []
+    assert await scope.session.sql("SELECT name FROM workflow_signal WHERE NOT taken") == []
     assert await runs(scope) == [("wait-for-payment", "waiting", None)]
 
 
@@ -89,7 +91,7 @@ async def test_a_body_may_catch_that_a_run_does_not_wait_any_more(app: Applicati
     async def tell_late(run_id: str) -> str:
         try:
             await signal(run_id, "name", "b")
-        except RunStateConflict as error:
+        except RunNotWaiting as error:
             return str(error.data["status"])
         return "heard"
 
@@ -132,3 +134,43 @@ async def test_a_signal_that_came_in_time_is_heard_although_nobody_looked_before
     await scope.resolve(Runs).retry(run.id)
 
     assert await run.result() == PAID
+
+
+async def test_a_signal_that_is_delivered_twice_is_heard_once(scope: Scope):
+    @workflow("hear-two", version=1)
+    async def hear_two(data: None) -> list[str]:
+        return [await wait_for("word", str), await wait_for("word", str)]
+
+    run = await hear_two.start(scope, None)
+    runs = scope.resolve(Runs)
+    for word in ("first", "first", "second"):
+        await runs.signal(run.id, "word", word, id=word)
+        await until_taken(scope, run.id)
+    assert await run.result() == ["first", "second"]
+
+
+async def until_taken(scope: Scope, run_id: str) -> None:
+    async with asyncio.timeout(10):
+        while (await scope.resolve(Runs).retrieve(run_id)).signals:  # noqa: ASYNC110, rows
+            await asyncio.sleep(0.01)
+
+
+async def test_a_name_that_cannot_be_stored_is_refused(scope: Scope):
+    with pytest.raises(UnstorableResult, match="name and id of a signal"):
+        await scope.resolve(Runs).signal("run_none", "na\0me")
+
+
+async def test_a_run_tells_itself_something_beside_others(scope: Scope):
+    @step("tell-myself")
+    async def tell_myself(ctx: StepContext) -> None:
+        await send_message(
+            ctx.scope.session, message(ctx.run_id, "word", 1, None), ctx.scope.clock.now(), sender=ctx.run_id
+        )
+
+    @workflow("talk-to-itself", version=1)
+    async def talk_to_itself(data: None) -> list[int]:
+        await tell_myself()
+        await parallel(tell_myself(), take_slot(Slot(name="a")), take_slot(Slot(name="b")))
+        return [await wait_for("word", int), await wait_for("word", int)]
+
+    assert await talk_to_itself.run(scope, None) == [1, 1]

@@ -11,9 +11,8 @@ from core.app import Application
 from core.container import Scope
 from core.workflow import (
     RunCancelled,
-    RunNotFound,
+    RunNotWaiting,
     Runs,
-    RunStateConflict,
     RunTimedOut,
     StepContext,
     StepTimedOut,
@@ -148,7 +147,7 @@ async def test_e5_cancelling_a_waiting_run_compensates_it(scope: Scope, calls: C
     assert calls == ["take a", "give back a"]
     assert await runs(scope) == [("take-when-told", "cancelled", None)]
     assert not await scope.resolve(Runs).cancel(run.id)
-    with pytest.raises(RunStateConflict):
+    with pytest.raises(RunNotWaiting, match="is cancelled"):
         await scope.resolve(Runs).signal(run.id, "name", "b")
 
 
@@ -237,5 +236,5 @@ async def test_a_body_starts_another_run_and_tells_it_something(app: Application
 
 
 async def test_a_signal_for_a_run_that_does_not_exist_is_refused(scope: Scope):
-    with pytest.raises(RunNotFound):
+    with pytest.raises(RunNotWaiting):
         await scope.resolve(Runs).signal("run_none", "name", 1)
