@@ -46,14 +46,14 @@ class LinkedPair(msgspec.Struct, frozen=True, kw_only=True):
     """When it was dismissed."""
 
 
-def with_extra(pairs: Pairs) -> Mapping[Pair, Extra]:
+def with_extra(pairs: Pairs) -> Sequence[tuple[Pair, Extra]]:
     """Return the pairs, each with the extra columns that it gives."""
-    return pairs if isinstance(pairs, Mapping) else {pair: {} for pair in pairs}
+    return list(pairs.items()) if isinstance(pairs, Mapping) else [(pair, {}) for pair in pairs]
 
 
 def checked(link: Link, pairs: Pairs) -> dict[Pair, dict[str, Any]]:
     """Return the pairs, each once, with their extra columns; raise `InvalidData` for what cannot be."""
-    made = {_ids(link, pair): _extra(link, extra) for pair, extra in with_extra(pairs).items()}
+    made = {_ids(link, pair): _extra(link, extra) for pair, extra in with_extra(pairs)}
     if len({frozenset(extra) for extra in made.values()}) > 1:
         raise InvalidData(f"{link.name}: all pairs of one call give the same extra columns")
     return made

@@ -7,6 +7,7 @@ from typing import Any
 from ..container import Scope
 from ..errors import InvalidData
 from ..repository import Filters
+from ..repository.selection import checked_number
 from .cascade import CascadingDeletion
 from .definition import AnyEntity, Link
 from .pairs import LinkedPair, Pair, Pairs, as_link_errors, as_pair, checked
@@ -71,9 +72,9 @@ class Links:
 
         Dismissed pairs and those of a deleted record are hidden unless `with_deleted`.
         """
-        if skip < 0 or (take or 0) < 0:
-            raise InvalidData(f"take and skip cannot be {take} and {skip}")
-        statement = listing(link, filters or {}, with_deleted=with_deleted).limit(take).offset(skip)
+        statement = listing(link, filters or {}, with_deleted=with_deleted).offset(checked_number("skip", skip))
+        if take is not None:
+            statement = statement.limit(checked_number("take", take))
         return [as_pair(link, row) for row in await self._scope.session.read(statement)]
 
     async def delete(self, entity: AnyEntity, ids: Sequence[str]) -> None:

@@ -34,7 +34,7 @@ from ..db import UtcDateTime
 from ..repository import Filters
 from ..repository.fields import known
 from ..repository.filters import condition
-from .definition import Link, LinkSide
+from .definition import Link
 from .pairs import LinkedPair, Pair
 
 
@@ -44,23 +44,14 @@ def creation(link: Link, rows: Mapping[Pair, Mapping[str, Any]], now: datetime) 
     given = _given(link, rows, extra)
     at = literal(now, UtcDateTime())
     ids = [given.c[side.column] for side in link.sides]
-    source = select(*given.c, at, at).order_by(*ids)
-    if limited := [index for index in (0, 1) if not link.sides[1 - index].many]:
-        # The unique index takes the same pair, made by another transaction at once, for a second partner; its records
-        # are locked before any pair is made, so that whoever comes second finds the pair.
-        held = _locked_records(link.sides[limited[0]], [pair[limited[0]] for pair in rows]).cte("held")
-        source = source.where(select(func.count()).select_from(held).scalar_subquery() >= 0)
+    # The unique index takes the same pair, made by another transaction at once, for a second partner; its records
+    # are locked before any pair is made, so that whoever comes second finds the pair.
+    source = select(*given.c, at, at).where(_records_held(link, rows)).order_by(*ids)
     made = insert(link.table).from_select([*given.c.keys(), "created_at", "updated_at"], source)
     changes = {name: made.excluded[name] for name in (*extra, "updated_at")}
     return made.on_conflict_do_update(index_elements=_keys(link), set_={"deleted_at": None, **changes}).returning(
         link.table
     )
-
-
-def _locked_records(side: LinkSide, ids: Iterable[str]) -> Select[*tuple[Any, ...]]:
-    id = side.entity.table.c.id
-    wanted = literal(list(ids), ARRAY(Text()))
-    return select(id).where(id == any_(wanted)).order_by(id).with_for_update(key_share=True)
 
 
 def dismissal(link: Link, pairs: Iterable[Pair], now: datetime) -> ReturningUpdate[Any]:
@@ -72,8 +63,10 @@ def dismissal(link: Link, pairs: Iterable[Pair], now: datetime) -> ReturningUpda
 
 def locking(link: Link, pairs: Iterable[Pair]) -> Select[*tuple[Any, ...]]:
     """Return the statement that locks pairs, live and dismissed ones, in the order of their ids."""
-    given = _given(link, _bare(pairs), [])
-    return select(*link.table.c).where(_among(link, given)).order_by(*_keys(link)).with_for_update()
+    rows = _bare(pairs)
+    # The records first, as `creation` does: who dismisses and then creates would wait for who creates and waits for it.
+    found = select(*link.table.c).where(_records_held(link, rows), _among(link, _given(link, rows, [])))
+    return found.order_by(*_keys(link)).with_for_update()
 
 
 def removal(link: Link, pairs: Iterable[Pair]) -> Delete:
@@ -104,6 +97,17 @@ def listing(link: Link, filters: Filters, *, with_deleted: bool) -> Select[*tupl
     wanted = (condition(known(link.fields, name, link.name), value) for name, value in filters.items())
     shown = true() if with_deleted else alive[0] & alive[1] & alive[2]
     return select(*link.table.c).select_from(joined).where(shown, *wanted).order_by(*_keys(link))
+
+
+def _records_held(link: Link, pairs: Iterable[Pair]) -> ColumnElement[bool]:
+    """Return a clause that locks the records that may have one partner only, and is always true."""
+    limited = next((index for index in (0, 1) if not link.sides[1 - index].many), None)
+    if limited is None:
+        return true()
+    id = link.sides[limited].entity.table.c.id
+    wanted = literal([pair[limited] for pair in pairs], ARRAY(Text()))
+    held = select(id).where(id == any_(wanted)).order_by(id).with_for_update(key_share=True).cte("held")
+    return select(func.count()).select_from(held).scalar_subquery() >= 0
 
 
 def _keys(link: Link) -> Sequence[ColumnElement[Any]]:

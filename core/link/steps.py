@@ -27,7 +27,7 @@ class LinkPairs(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, link: Link, pairs: Pairs) -> "LinkPairs":
         """Return the pairs, given as to `Links.create`."""
-        given = with_extra(pairs).items()
+        given = with_extra(pairs)
         made = [LinkPair(left_id=left, right_id=right, extra=dict(extra)) for (left, right), extra in given]
         return cls(link=link.name, pairs=made)
 

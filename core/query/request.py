@@ -7,7 +7,7 @@ import msgspec
 
 from ..errors import InvalidData
 from ..repository.filters import Filters
-from ..repository.selection import LARGEST, Order
+from ..repository.selection import Order, checked_number
 from .limits import MOST_PATHS, MOST_TERMS, check_number, is_object
 from .selection import Shape
 
@@ -63,8 +63,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     def shape(self) -> Any:
         """Return what SQL depends on, the filters apart; raise `InvalidData` for what has another form."""
-        nested = tuple((path, _pairs(one.order), _number("take", one.take)) for path, one in self.nested.items())
-        page = _number("take", self.take), _number("skip", self.skip) == 0, self.count, self.with_deleted, self.exact
+        nested = tuple((path, _pairs(one.order), _take(one.take)) for path, one in self.nested.items())
+        page = _take(self.take), checked_number("skip", self.skip) == 0, self.count, self.with_deleted, self.exact
         return self.select, _paths(self.fields), nested, _pairs(self.order), page
 
 
@@ -93,9 +93,5 @@ def _pairs(order: object) -> tuple[tuple[str, str], ...]:
     return tuple(cast("Order", given).items())
 
 
-def _number(what: str, number: object) -> int | None:
-    if number is None and what == "take":
-        return None
-    if type(number) is not int or not 0 <= number <= LARGEST:
-        raise InvalidData(f"{what} cannot be {number!r}", field=what)
-    return number
+def _take(number: object) -> int | None:
+    return None if number is None else checked_number("take", number)

@@ -52,8 +52,15 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             select(*columns.values()).where(self.where(entity, filters)).order_by(*_order(entity, self.order or {}))
         )
         if self.take is not None:
-            statement = statement.limit(_checked("take", self.take))
-        return statement.offset(_checked("skip", self.skip)) if self.skip else statement
+            statement = statement.limit(checked_number("take", self.take))
+        return statement.offset(checked_number("skip", self.skip)) if self.skip else statement
+
+
+def checked_number(name: str, number: object) -> int:
+    """Return how many rows to take or skip; raise `InvalidData` for what PostgreSQL could not."""
+    if type(number) is not int or not 0 <= number <= LARGEST:
+        raise InvalidData(f"{name} cannot be {number!r}", field=name)
+    return number
 
 
 def columns_of(entity: EntityTable[Any], names: Sequence[str] | None = None, *also: str) -> Columns:
@@ -93,9 +100,3 @@ def _search(entity: EntityTable[Any], q: str | None) -> ColumnElement[bool]:
     if "\0" in q or any("\ud800" <= character <= "\udfff" for character in q):
         raise InvalidData("q: that is no text", field="q")
     return or_(false(), *(column.icontains(q, autoescape=True, escape="\\") for column in columns))
-
-
-def _checked(name: str, number: int) -> int:
-    if not 0 <= number <= LARGEST:
-        raise InvalidData(f"{name} cannot be {number}", field=name)
-    return number

@@ -65,6 +65,20 @@ async def test_who_makes_a_pair_waits_for_who_makes_the_same_one(library: Applic
         await attempt_to
 
 
+async def test_who_gives_a_record_another_partner_is_not_in_the_way_of_who_gives_it_one(
+    library: Application, scope: Scope, records: Records
+):
+    book, old, new = await records.book(), await records.author(), await records.author()
+    await make(library, book, old)
+    async with library.scope() as other:
+        async with other.transaction():
+            await other.resolve(Links).dismiss(book_author, [(book, old)])
+            attempt_to = asyncio.create_task(make(library, book, new))
+            await until_somebody_waits(scope)
+            await other.resolve(Links).create(book_author, [(book, new)])
+        await attempt_to
+
+
 async def make(app: Application, book: str, author: str) -> None:
     async with app.scope() as scope, scope.transaction():
         await scope.resolve(Links).create(book_author, [(book, author)])

@@ -156,8 +156,6 @@ async def test_pairs_are_listed_in_order_page_by_page(scope: Scope, links: Links
 
     assert ids(await links.list(book_author, take=2)) == pairs[:2]
     assert ids(await links.list(book_author, take=2, skip=4)) == pairs[4:]
-    with pytest.raises(InvalidData, match="take and skip"):
-        await links.list(book_author, skip=-1)
 
 
 async def test_the_callers_transaction_decides(scope: Scope, links: Links, records: Records):
@@ -243,6 +241,21 @@ async def test_what_is_no_pair_is_refused(scope: Scope, links: Links, pair: Any)
 async def test_filters_name_columns_of_the_link(links: Links, filters: dict[str, Any]):
     with pytest.raises(InvalidData, match=next(iter(filters))):
         await links.list(book_author, filters)
+
+
+async def test_a_pair_may_be_a_list(scope: Scope, links: Links, records: Records):
+    pair: Any = [await records.book(), await records.author()]
+    async with scope.transaction():
+        [made] = await links.create(book_author, [pair])
+    assert [made.left_id, made.right_id] == pair
+
+
+@pytest.mark.parametrize("number", [-1, 2**63, "1", True])
+async def test_refuses_pages_that_there_cannot_be(links: Links, number: Any):
+    with pytest.raises(InvalidData, match="take"):
+        await links.list(book_author, take=number)
+    with pytest.raises(InvalidData, match="skip"):
+        await links.list(book_author, skip=number)
 
 
 async def test_text_stays_text_whatever_it_says(scope: Scope, links: Links, records: Records):
