@@ -3,14 +3,23 @@
 from typing import LiteralString
 
 from ..container import Scope
+from .definition import WEEK
 from .journal import ENDED
 
 BATCH = 500
+EVENTS_KEPT = WEEK
+"""How long an event is kept, and longer while the run of one of its deliveries is."""
 
 _PURGE: LiteralString = """
 DELETE FROM workflow_run WHERE id IN (
     SELECT id FROM workflow_run WHERE expires_at <= %s AND status = ANY(%s)
     ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED)
+RETURNING id"""
+_PURGE_EVENTS: LiteralString = """
+DELETE FROM outbox WHERE id IN (
+    SELECT id FROM outbox AS event WHERE emitted_at <= %s AND NOT EXISTS (
+        SELECT FROM workflow_run WHERE key = event.id AND starts_with(workflow, 'on:'))
+    ORDER BY emitted_at LIMIT %s FOR UPDATE SKIP LOCKED)
 RETURNING id"""
 _ERASE: LiteralString = """
 DELETE FROM workflow_run WHERE subject = %s AND status = ANY(%s) RETURNING id"""
@@ -22,6 +31,17 @@ async def purge_finished(scope: Scope) -> int:
     while True:
         async with scope.transaction() as transaction:
             rows = await transaction.sql(_PURGE, (scope.clock.now(), [*ENDED], BATCH))
+        purged += len(rows)
+        if len(rows) < BATCH:
+            return purged
+
+
+async def purge_events(scope: Scope) -> int:
+    """Delete old events of which no delivery is left, each batch in its own transaction; return how many."""
+    purged = 0
+    while True:
+        async with scope.transaction() as transaction:
+            rows = await transaction.sql(_PURGE_EVENTS, (scope.clock.now() - EVENTS_KEPT, BATCH))
         purged += len(rows)
         if len(rows) < BATCH:
             return purged

@@ -14,11 +14,8 @@ from ..db import Session
 from ..heartbeat import Heartbeat
 from .recovery import Claimed, Recovery
 from .registry import Registry
-from .retention import purge_finished
 from .runner import Answer, Runner, UndoUnknown
 
-PURGE_SECONDS = 60
-"""Between two looks for finished runs whose retention is over."""
 BATCH = 100
 """Runs that are claimed by one statement; they queue here for their turns."""
 
@@ -46,7 +43,6 @@ class Sweep:
         self._turns: set[asyncio.Task[Answer]] = set()
         self._task: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
-        self._purge_at = 0.0
         self._next: datetime | None = None
         """When the next run is due, as far as this process knows."""
 
@@ -106,15 +102,8 @@ class Sweep:
             self._queue.update({each.row.id: each for each in claimed})
             taken += len(claimed)
             await self._take_turns()
-        await self._purge()
         self.wake_at(await self._recovery.next_due())
         return taken
-
-    async def _purge(self) -> None:
-        if time.monotonic() >= self._purge_at:
-            self._purge_at = time.monotonic() + PURGE_SECONDS
-            async with self._container.scope() as scope:
-                await purge_finished(scope)
 
     async def _claim(self) -> list[Claimed]:
         return await self._recovery.claim(await self._recovery.orphans(self._known), BATCH)

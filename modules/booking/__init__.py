@@ -20,6 +20,7 @@ from .errors import (
     TooSoon,
     VersionMismatch,
 )
+from .events import BookingEvent
 from .local_time import local_to_instant
 from .manage_tokens import manage_token, manages
 from .models import AVAILABILITY_RULE, BOOKING, SERVICE, STAFF
@@ -64,6 +65,7 @@ __all__ = [
     "AmbiguousLocalTime",
     "AvailabilityRule",
     "Booking",
+    "BookingEvent",
     "BookingService",
     "BookingStatus",
     "Contact",

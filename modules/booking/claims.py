@@ -100,7 +100,8 @@ WITH due AS MATERIALIZED (
     ORDER BY hold_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 UPDATE booking SET status = 'expired', deleted_at = %(now)s, updated_at = %(now)s, version = version + 1
-FROM due WHERE booking.id = due.id AND booking.status = 'held' RETURNING booking.id"""
+FROM due WHERE booking.id = due.id AND booking.status = 'held'
+RETURNING booking.id, version, staff_id, service_id, customer_id, start_at, end_at"""
 
 
 def claim_count(booking: Booking) -> int:

@@ -14,6 +14,7 @@ from core.money import percent_of
 from .changes import Changes
 from .claims import EXPIRE, HOLD, release_claims
 from .errors import OffGrid, SlotUnavailable
+from .events import BookingEvent
 from .grid import QUARTER, claim_length, on_grid, quarter_of
 from .models import BOOKING
 from .records import aware
@@ -68,12 +69,13 @@ class Holds(Changes):
         await release_claims(transaction, [booking_id])
         await self._change(booking, status=BookingStatus.CANCELLED, hold_expires_at=None, deleted_at=self.clock.now())
 
-    async def expire_due(self, limit: int = 500) -> list[str]:
-        """Sweep holds that have run out, the oldest first; return their ids."""
+    async def expire_due(self, limit: int = 500) -> list[BookingEvent]:
+        """Sweep holds that have run out, the oldest first; return what is to be told of them."""
         transaction = await self._writing("expire_due")
-        swept = [id for (id,) in await transaction.sql(EXPIRE, {"now": self.clock.now(), "limit": limit})]
+        rows = await transaction.sql(EXPIRE, {"now": self.clock.now(), "limit": limit})
+        swept = [BookingEvent(**dict(zip(BookingEvent.__struct_fields__, row, strict=False))) for row in rows]
         # Rows before claims, as everywhere: a confirmation that waited for the row now finds an expired hold.
-        await release_claims(transaction, swept)
+        await release_claims(transaction, [each.booking_id for each in swept])
         return swept
 
     async def _create_booking(self, data: CreateBooking) -> Booking:

@@ -96,7 +96,7 @@ class Site:
     async def sweep(self) -> list[str]:
         """Run the statement of the expiry job."""
         async with self.application.scope() as scope, scope.transaction():
-            return await scope.resolve(BookingService).expire_due()
+            return [swept.booking_id for swept in await scope.resolve(BookingService).expire_due()]
 
     async def claims(self, booking_id: str) -> int:
         """Return how many quarter hours a booking owns."""

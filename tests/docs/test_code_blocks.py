@@ -49,6 +49,11 @@ import msgspec
 class OneStaff(msgspec.Struct):
     staff: StaffView
 """,
+    "jobs": """
+from core.job import Tick, job
+from core.workflow import StepContext, log, step
+from modules.booking import BookingService
+""",
     "links": """
 from modules.booking import SERVICE, BookingService, CreateService
 from modules.product import CreateProduct, ProductService, ProductStatus

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from core.app import Application
 from core.container import Scope
+from core.job import Jobs
 from core.testing import Journal, replay_journal
 from core.workflow import Nondeterministic, Runs
 from modules.booking import Booking, PaymentMode
@@ -60,12 +61,14 @@ async def test_record_what_has_no_journal_yet(application: Application, scope: S
 
 
 async def act(scope: Scope, shop: Shop) -> None:
-    """Run every workflow of the shop."""
+    """Run every workflow and every job of the shop."""
     kept, cancelled, missed = [await booked(scope, shop, hour) for hour in (10, 12, 14)]
     await reschedule_booking.run(scope, RescheduleBooking(booking_id=kept.id, start_at=at(11)))
     await cancel_booking.run(scope, CancelBooking(booking_id=cancelled.id))
     await complete_booking.run(scope, CompleteBooking(booking_id=kept.id))
     await mark_no_show.run(scope, MarkNoShow(booking_id=missed.id))
+    for job in await scope.resolve(Jobs).list():
+        await (await scope.resolve(Jobs).run(job.id)).result()
 
 
 async def booked(scope: Scope, shop: Shop, hour: int) -> Booking:

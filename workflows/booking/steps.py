@@ -7,7 +7,7 @@ from msgspec import Struct
 from core.link import Links
 from core.workflow import StepContext, StepResponse, step
 from links.booking_customer import booking_customer
-from modules.booking import Booking, BookingService, Contact, NewHold, PaymentMode, Service, Slot
+from modules.booking import Booking, BookingEvent, BookingService, Contact, NewHold, PaymentMode, Service, Slot
 
 
 class Confirmation(Struct, frozen=True, kw_only=True):
@@ -50,6 +50,7 @@ async def create_held_booking(ctx: StepContext, hold: NewHold) -> StepResponse[B
     booking = await ctx.resolve(BookingService).create_held(hold)
     if hold.customer_id is not None:
         await ctx.resolve(Links).create(booking_customer, [(booking.id, hold.customer_id)])
+    ctx.emit("booking.held", BookingEvent.of(booking))
     return StepResponse(booking, compensate_with=booking.id)
 
 
@@ -69,6 +70,7 @@ async def confirm_held_booking(
     booking = await bookings.confirm(booking_id, payment_mode, contact)
     if before.hold_expires_at is None:
         return StepResponse(booking, compensate_with=None)
+    ctx.emit("booking.confirmed", BookingEvent.of(booking))
     undo = Confirmation(booking_id=booking.id, version=booking.version, hold_expires_at=before.hold_expires_at)
     return StepResponse(booking, compensate_with=undo)
 
@@ -106,6 +108,7 @@ async def move_booking(
     )
     if before.version == booking.version:
         return StepResponse(booking, compensate_with=None)
+    ctx.emit("booking.rescheduled", BookingEvent.of(booking, moved_from=before))
     undo = Origin(booking_id=booking.id, version=booking.version, staff_id=before.staff_id, start_at=before.start_at)
     return StepResponse(booking, compensate_with=undo)
 
@@ -124,20 +127,33 @@ async def cancel_live_booking(
     ctx: StepContext, booking_id: str, reason: str | None, *, allow_started: bool
 ) -> StepResponse[Booking, None]:
     """Cancel and free the slot; a cancellation stands, so there is nothing to undo it."""
-    booking = await ctx.resolve(BookingService).cancel(booking_id, reason, allow_started=allow_started)
-    return StepResponse(booking, compensate_with=None)
+    bookings = ctx.resolve(BookingService)
+    before = await bookings.lock_booking(booking_id)
+    booking = await bookings.cancel(booking_id, reason, allow_started=allow_started)
+    return _told(ctx, "booking.cancelled", before, booking)
 
 
 @step("complete-confirmed-booking")
 async def complete_confirmed_booking(ctx: StepContext, booking_id: str) -> StepResponse[Booking, None]:
     """Record that the service was rendered; what has happened is not undone."""
-    return StepResponse(await ctx.resolve(BookingService).complete(booking_id), compensate_with=None)
+    bookings = ctx.resolve(BookingService)
+    before = await bookings.lock_booking(booking_id)
+    return _told(ctx, "booking.completed", before, await bookings.complete(booking_id))
 
 
 @step("mark-confirmed-booking-no-show")
 async def mark_confirmed_booking_no_show(ctx: StepContext, booking_id: str) -> StepResponse[Booking, None]:
     """Record that the customer did not come; what has happened is not undone."""
-    return StepResponse(await ctx.resolve(BookingService).mark_no_show(booking_id), compensate_with=None)
+    bookings = ctx.resolve(BookingService)
+    before = await bookings.lock_booking(booking_id)
+    return _told(ctx, "booking.no_show", before, await bookings.mark_no_show(booking_id))
+
+
+def _told(ctx: StepContext, event: str, before: Booking, booking: Booking) -> StepResponse[Booking, None]:
+    """Tell of a change for good, unless the booking was so already."""
+    if booking.version != before.version:
+        ctx.emit(event, BookingEvent.of(booking))
+    return StepResponse(booking, compensate_with=None)
 
 
 @step("find-alternatives", read=True)

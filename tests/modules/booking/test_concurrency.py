@@ -252,4 +252,4 @@ async def test_the_sweep_passes_over_what_is_being_changed(application: Applicat
     async with meanwhile(application) as (_, service):
         await service.lock_booking(locked.id)
         swept = await in_own_transaction(application, lambda mine: mine.expire_due())
-    assert swept == [free.id]
+    assert [each.booking_id for each in swept] == [free.id]
