@@ -129,6 +129,8 @@ def _add(hops: dict[str, dict[str, Hop]], entity: EntityTable[Any], hop: Hop) ->
     for name in (entity.name, hop.target):
         if name not in hops:
             raise ConfigurationError(f"{entity.name}.{hop.name}: no module has an entity {name!r}")
+    if not hop.name.isidentifier():
+        raise ConfigurationError(f"{entity.name}.{hop.name} is no name that a path can hold")
     if hop.name in hops[entity.name] or hop.name in fields_of(entity.struct, entity.table):
         raise ConfigurationError(f"{entity.name}.{hop.name} means two things: give the link another name there")
     hops[entity.name][hop.name] = hop

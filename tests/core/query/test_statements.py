@@ -106,6 +106,12 @@ def test_two_things_of_one_name_stop_the_start():
             Graphs(ENTITIES, [*LINKS, link])
 
 
+@pytest.mark.parametrize("name", ["bill.number", "*", "$and", "1st", "the bill"])
+def test_a_name_that_no_path_can_hold_stops_the_start(name: str):
+    with pytest.raises(ConfigurationError, match="is no name that a path can hold"):
+        Graphs(ENTITIES, [define_link(LESSON, INVOICE, right_name=name)])
+
+
 def test_a_link_to_an_entity_of_no_module_stops_the_start():
     with pytest.raises(ConfigurationError, match=r"lesson\.item: no module has an entity 'item'"):
         Graphs([LESSON, TEACHER], [define_link(LESSON, ITEM)])
