@@ -8,7 +8,7 @@ from core.workflow import PermanentFailure
 
 from .library import book_author, book_review
 from .records import Records
-from .workflows import Job, link_them, part_them
+from .workflows import Job, link_them, part_them, write_and_ask_in_a_step
 
 
 async def test_a_workflow_makes_and_dismisses_pairs(scope: Scope, links: Links, records: Records):
@@ -107,3 +107,7 @@ async def test_a_pair_cannot_come_back_to_a_place_that_is_taken(scope: Scope, li
     with pytest.raises(LinkTaken, match=f"book {book} has another review"):
         async with scope.transaction():
             await links.put_back(book_review, before=before, made=[])
+
+
+async def test_a_graph_within_a_step_sees_what_the_step_has_written(scope: Scope, records: Records):
+    assert await write_and_ask_in_a_step.run(scope, await records.author()) == ["new"]
