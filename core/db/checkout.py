@@ -65,7 +65,10 @@ class Checkout:
         await self._driver.execute(queries, prepare=False)
 
     async def commit(self) -> None:
-        """Commit what has been begun, if anything has."""
+        """Commit what has been begun, if anything has; `InFailedSqlTransaction` if an error of it was swallowed."""
+        # The server answers such a COMMIT with a rollback, and calls that a success.
+        if self._driver.pgconn.transaction_status == TransactionStatus.INERROR:
+            raise psycopg.errors.InFailedSqlTransaction("the transaction failed, so nothing of it can be committed")
         await self._driver.commit()
 
     async def rollback(self) -> None:

@@ -57,6 +57,20 @@ async def test_an_exception_rolls_back(engine: AsyncEngine) -> None:
     assert await notes(engine) == []
 
 
+async def test_a_block_that_swallowed_an_error_of_the_database_does_not_pass_for_committed(engine: AsyncEngine) -> None:
+    session = Session(engine)
+
+    async def block() -> None:
+        async with session.transaction() as transaction:
+            await write(session, "a")
+            with suppress(psycopg.Error):
+                await transaction.sql("SELECT 1 / 0")
+
+    with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+        await block()
+    assert await notes(engine) == []
+
+
 async def test_an_inner_block_joins_the_outer_one(engine: AsyncEngine) -> None:
     session = Session(engine)
     async with session.transaction() as outer:

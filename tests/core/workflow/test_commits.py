@@ -1,9 +1,13 @@
 """How many transactions a run commits, and what the journal says afterwards."""
 
+from contextlib import suppress
+from datetime import timedelta
+
+import psycopg
 import pytest
 
 from core.container import Scope
-from core.workflow import StepFailed
+from core.workflow import StepContext, StepFailed, step, workflow
 
 from .slots import (
     Names,
@@ -102,3 +106,21 @@ async def test_a_failure_in_the_third_step_costs_two_steps_one_note_and_two_undo
         ("2:undo", "take-slot", "undo", None),
         ("1:undo", "take-slot", "undo", None),
     ]
+
+
+async def test_a_run_that_leaves_no_row_fails_when_its_transaction_had(scope: Scope):
+    @step("swallow-unkept")
+    async def swallow(ctx: StepContext) -> None:
+        transaction = ctx.scope.session.writable("swallow")
+        await transaction.sql("INSERT INTO slot VALUES ('a', '')")
+        with suppress(psycopg.Error):
+            await transaction.sql("SELECT 1 / 0")
+
+    @workflow("swallow-unkept", version=1, retention=timedelta(0))
+    async def swallow_unkept(data: None) -> None:
+        await swallow()
+
+    with pytest.raises(StepFailed, match="InFailedSqlTransaction"):
+        await swallow_unkept.run(scope, None)
+
+    assert await slots(scope) == []
