@@ -16,6 +16,7 @@ import uvloop
 from core.app import Application
 from core.config import Config
 from core.logging import adopt_logger, configure_logging
+from core.scheduler import Scheduler
 
 from .hints import Hints
 from .monitor import monitored
@@ -56,6 +57,8 @@ async def _work(task: Work) -> None:
     hints = Hints(task.config, app.workflows.drive, queues=task.queues, threads=task.threads)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.running(worker=True))
+        if task.scheduler:
+            await stack.enter_async_context(Scheduler(app.container).running())
         if task.listener is not None:
             await stack.enter_async_context(monitored(app, task.listener))
         hints.start()

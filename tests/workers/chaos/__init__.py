@@ -1,0 +1,1 @@
+"""A plugin whose workflows leave traces, for tests of worker processes."""

@@ -1,0 +1,65 @@
+"""Worker processes are killed at any moment: others go on where they were."""
+
+import asyncio
+import os
+import random
+import signal
+
+from .chaos.workflows import CRASH
+from .conftest import Redis, producing
+from .host import Host, Program
+from .load import orders, start_all
+from .truth import check, is_refused, until_all_finished, until_finished
+
+ORDERS = 2000
+KILLS = 8
+PROCESSES = 3
+PATIENCE_SECONDS = 30
+
+
+async def a_member(worker: Program) -> int:
+    """Return one of the processes, once there is one."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (pids := worker.members()):  # noqa: ASYNC110, others' processes
+            await asyncio.sleep(0.02)
+    return random.choice(pids)
+
+
+async def test_every_order_is_done_once_although_workers_are_killed_at_random(
+    host: Host, url: str, redis: Redis
+) -> None:
+    worker = host.worker(processes=PROCESSES)
+    async with producing(url, redis.url) as app, orders(app, ORDERS) as done:
+        for kill in range(KILLS):
+            await done((kill + 1) / (KILLS + 2))
+            os.kill(await a_member(worker), signal.SIGKILL)
+    check(url, range(ORDERS))
+    assert worker.said.count('"event":"run_taken_over"') > 0
+    assert worker.said.count('"event":"worker_ended"') > 1
+
+
+async def test_an_event_goes_out_although_its_process_dies_between_commit_and_hint(
+    host: Host, url: str, redis: Redis
+) -> None:
+    async with producing(url, redis.url) as app:
+        await start_all(app, [1])
+        dying = host.start("worker", **{CRASH: "after-end-commit"})
+        assert await asyncio.to_thread(dying.process.wait, PATIENCE_SECONDS) == -signal.SIGKILL
+        await asyncio.to_thread(until_finished, url, 1)
+        host.worker()
+        await asyncio.to_thread(until_all_finished, url, 1)
+    check(url, [1])
+
+
+async def test_no_event_goes_out_of_an_order_that_is_undone_by_another_process(
+    host: Host, url: str, redis: Redis
+) -> None:
+    refused = 9
+    assert is_refused(refused)
+    async with producing(url, redis.url) as app:
+        await start_all(app, [refused])
+        dying = host.start("worker", **{CRASH: "before-undo-commit"})
+        assert await asyncio.to_thread(dying.process.wait, PATIENCE_SECONDS) == -signal.SIGKILL
+        host.worker()
+        await asyncio.to_thread(until_all_finished, url, 1)
+    check(url, [refused])
