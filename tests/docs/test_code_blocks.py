@@ -31,6 +31,8 @@ PAGES = [
 ]
 TUTORIAL = ROOT / "docs" / "links-and-query.md"
 """Its files and commands are those of `test_tutorial.py`."""
+OPERATIONS = ROOT / "docs" / "operations.md"
+"""Its commands are run by `test_operations.py`."""
 FILE = re.compile(r"# ([\w./-]+\.(?:py|toml))\n")
 """How a block begins that is a file."""
 CHECKED = {"python", "sh", "toml", ""}

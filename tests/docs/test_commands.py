@@ -14,10 +14,10 @@ import pytest
 from core.db.embedded import free_port
 from core.testing.processes import answers
 
-from .test_code_blocks import PAGES, ROOT, TUTORIAL, blocks
+from .test_code_blocks import OPERATIONS, PAGES, ROOT, TUTORIAL, blocks
 
 PATIENCE_SECONDS = 120
-OTHERS = [page for page in PAGES if page != TUTORIAL]
+OTHERS = [page for page in PAGES if page not in (TUTORIAL, OPERATIONS)]
 LINES = sorted({line for page in OTHERS for line in "".join(blocks(page, "sh")).splitlines() if line})
 COMMANDS = [shlex.split(line, comments=True) for line in LINES]
 
