@@ -40,8 +40,8 @@ class SleepCall(WaitingCall[None]):
     id = kind = "sleep"
 
     def __init__(self, delay: timedelta) -> None:
-        super().__init__("sleep", delay)
         self.lasts = _possible(delay)
+        super().__init__("sleep", delay)
 
 
 class WaitCall(WaitingCall[T]):
@@ -50,11 +50,11 @@ class WaitCall(WaitingCall[T]):
     kind = "wait"
 
     def __init__(self, signal: str, value_type: Any, timeout: timedelta | None) -> None:
+        self.lasts = None if timeout is None else _possible(timeout)
         super().__init__(f"wait_for {signal!r}", timeout)
         self.id = f"wait:{signal}"
         self.signal = signal
         self.value_type = value_type
-        self.lasts = None if timeout is None else _possible(timeout)
 
 
 def sleep(delay: timedelta, /) -> Call[None]:
@@ -88,10 +88,10 @@ async def perform_waiting(record: Record, lane: Lane, call: WaitingCall[Any], en
 
 
 def _possible(length: timedelta) -> timedelta:
-    """Return `length`, of which the end can still be said."""
+    """Return `length`, of which the end can still be said; what is over already does not last."""
     if length > LONGEST:
         raise InvalidData(f"a run waits for {LONGEST.days} days at most, not {length.days}")
-    return length
+    return max(length, timedelta(0))
 
 
 def _due_at(record: Record, call: WaitingCall[Any], entry: Entry) -> datetime | None:

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from core.app import Application
 from core.container import Scope
+from core.errors import InvalidData
 from core.workflow import (
     RunCancelled,
     RunNotWaiting,
@@ -238,3 +239,27 @@ async def test_a_body_starts_another_run_and_tells_it_something(app: Application
 async def test_a_signal_for_a_run_that_does_not_exist_is_refused(scope: Scope):
     with pytest.raises(RunNotWaiting):
         await scope.resolve(Runs).signal("run_none", "name", 1)
+
+
+async def test_a_sleep_of_no_possible_length_can_be_caught(scope: Scope):
+    @workflow("sleep-or-not", version=1)
+    async def sleep_or_not(data: None) -> str:
+        try:
+            await sleep(timedelta.max)
+        except InvalidData:
+            return "awake"
+        return "slept"
+
+    assert await sleep_or_not.run(scope, None) == "awake"
+
+
+async def test_a_sleep_until_long_ago_and_a_wait_that_is_over_take_no_time(scope: Scope):
+    @workflow("sleep-until-long-ago", version=1)
+    async def sleep_until_long_ago(data: None) -> str:
+        await sleep(timedelta.min)
+        try:
+            return await wait_for("never", str, timeout=timedelta.min)
+        except StepTimedOut:
+            return "over"
+
+    assert await sleep_until_long_ago.run(scope, None) == "over"
