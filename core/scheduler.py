@@ -1,6 +1,8 @@
 """The scheduler: starts the runs of jobs whose time has come; any number of them share the work."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 import structlog
@@ -22,12 +24,22 @@ class Scheduler:
     def __init__(self, container: Container) -> None:
         self._container = container
 
-    async def run(self) -> None:
-        """Start what is due until cancelled; a database that is away is waited for."""
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Start what is due for the length of a block; raises `ConfigurationError` for a shop in no time zone."""
+        await self._pause()
+        task = asyncio.create_task(self._run(), name="scheduler")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _run(self) -> None:
         while True:
             try:
                 await self.look()
-            except Exception as error:  # noqa: BLE001, whatever it is, a later look may succeed
+            except Exception as error:  # noqa: BLE001, a database that is away comes back
                 log.warning("schedule_failed", error=repr(error))
             await asyncio.sleep(await self._pause())
 

@@ -21,13 +21,13 @@ COLOURS = {"done": "green", "failed": "red", "compensation_failed": "red", "nond
 
 def print_runs(runs: Sequence[RunSummary]) -> None:
     """Print a table of runs, the latest first."""
-    table = _table("run", "workflow", "state", "created", "ended or due", "error")
+    table = new_table("run", "workflow", "state", "created", "ended or due", "error")
     for run in runs:
         at = run.finished_at or run.due_at
         error = "" if run.error is None else cut(f"{run.error.code}: {run.error.detail}", False)
         cells = [run.id, _workflow(run), state(run), moment(run.created_at), moment(at) if at else "", error]
         table.add_row(*map(Text, cells), style=COLOURS.get(run.status))
-    _print(table)
+    print_all(table)
 
 
 def print_run(run: RunDetails, *, full: bool) -> None:
@@ -35,14 +35,14 @@ def print_run(run: RunDetails, *, full: bool) -> None:
     facts = Table(box=None, show_header=False, pad_edge=False)
     for name, said in _facts(run, full=full):
         facts.add_row(Text(name), Text(said))
-    _print(facts)
-    table = _table("path", "step", "kind", "state", "attempts", "took", "ended", "value")
+    print_all(facts)
+    table = new_table("path", "step", "kind", "state", "attempts", "took", "ended", "value")
     for row in rows(run, full=full):
         path = "  " * row.depth + row.path
         cells = [path, row.step, row.kind, row.state, row.attempts, row.took, row.ended, row.value]
         table.add_row(*(Text(cell, overflow="fold") for cell in cells), style=COLOURS.get(row.state))
     if table.row_count:
-        _print(Text(), table)
+        print_all(Text(), table)
 
 
 def state(run: RunSummary) -> str:
@@ -108,14 +108,16 @@ def _workflow(run: RunSummary) -> str:
     return f"{run.workflow} {run.version}"
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
+    """Return a table without lines, to be filled."""
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
 
 
-def _print(*renderables: Table | Text) -> None:
+def print_all(*renderables: Table | Text) -> None:
+    """Print to the width of the terminal, else one line a row."""
     console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False)
     for each in renderables:
         console.print(each)

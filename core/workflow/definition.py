@@ -45,6 +45,11 @@ class Definition(Generic[D, R]):
         self.__doc__ = body.__doc__
         check_no_secrets(body, f"workflow {id}")
 
+    @property
+    def is_delivery(self) -> bool:
+        """Whether each run takes an event, whose id is its key, to a subscriber."""
+        return self.id.startswith("on:")
+
     def __call__(self, data: D, /) -> Call[R]:
         """Call this workflow as a child, in the run and the journal of the workflow that awaits it."""
         return ChildCall(self, data)

@@ -90,10 +90,13 @@ class Events:
 
         Raises `NotFound` for an unknown event or subscriber, `RunStateConflict` if there is nothing to deliver anew.
         """
+        # What cannot be an id may be what no statement can carry.
+        if not event_id.isascii() or not event_id.isprintable():
+            raise _no_event(event_id)
         async with self._scope.transaction() as transaction:
             rows = await transaction.sql(_LOCK, (event_id,))
             if not rows and not await transaction.sql(_KNOWN, (event_id,)):
-                raise NotFound(f"there is no event {event_id!r:.80}")
+                raise _no_event(event_id)
             wanted = {_subscriber(row[1]): row for row in rows}
             if subscriber is not None:
                 wanted = {id: row for id, row in wanted.items() if id == subscriber}
@@ -131,6 +134,10 @@ def _delivery(workflow: str, row: Any) -> Delivery:
 def _subscriber(workflow: str) -> str:
     """Return the id of the subscriber that `on:<event>:<subscriber>` is for."""
     return workflow.split(":", 2)[2]
+
+
+def _no_event(event_id: str) -> NotFound:
+    return NotFound(f"there is no event {event_id!r:.80}")
 
 
 def _nothing_to_retry(event_id: str, states: dict[str, str]) -> str:

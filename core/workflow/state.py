@@ -153,7 +153,8 @@ class State:
         if undone and error.code == RunCancelled.code and self.is_halted_by(error):
             status = "cancelled"
         change = self.ended(status, error=msgspec.json.encode(error))
-        if not restore_error(error).remembered:
+        # That of a delivery is how its event knows it, and nobody asks with it for another answer.
+        if not restore_error(error).remembered and not self.definition.is_delivery:
             change.key = None
         return change
 

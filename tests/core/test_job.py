@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -236,14 +236,11 @@ async def test_a_scheduler_waits_for_a_database_that_is_away(url: str):
         await look(app)
         with psycopg.connect(url, autocommit=True) as connection, capture_logs() as logs:
             connection.execute("ALTER TABLE scheduled_job RENAME TO away")
-            task = asyncio.create_task(Scheduler(app.container).run())
-            await move_clock(app, MINUTE)
-            await seconds_go_by_until(lambda: [log["event"] for log in logs].count("schedule_failed") > 1)
-            connection.execute("ALTER TABLE away RENAME TO scheduled_job")
-        await seconds_go_by_until(lambda: len(TICKED) == 1)
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+            async with Scheduler(app.container).running():
+                await move_clock(app, MINUTE)
+                await seconds_go_by_until(lambda: [log["event"] for log in logs].count("schedule_failed") > 1)
+                connection.execute("ALTER TABLE away RENAME TO scheduled_job")
+                await seconds_go_by_until(lambda: len(TICKED) == 1)
 
 
 def declare(*, cron: str = "* * * * *", timezone: str | None = None) -> Job:
@@ -278,7 +275,8 @@ async def test_a_shop_in_an_unknown_zone_has_no_schedule(url: str):
     config = replace(config_on(url), shop=Shop(timezone="Mars/Phobos"))
     async with shop(url, every_minute, config=config) as app:
         with pytest.raises(ConfigurationError, match="Mars/Phobos"):
-            await asyncio.wait_for(Scheduler(app.container).run(), 10)
+            async with Scheduler(app.container).running():
+                pass
 
 
 async def test_a_workflow_that_is_no_job_is_not_listed(url: str):

@@ -1,0 +1,94 @@
+"""`holdfast jobs`, while no other process of the shop runs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from core.cli import main
+
+from .chores.work import BROKEN, CALLS
+from .shops import open_shop
+
+Jobs = Callable[..., Result]
+
+
+@pytest.fixture
+def url(core_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    open_shop(tmp_path, core_database_url, "chores", monkeypatch)
+    return core_database_url
+
+
+@pytest.fixture
+def jobs(url: str) -> Jobs:
+    """`jobs(*arguments)` is `holdfast jobs` with them."""
+    return lambda *arguments: CliRunner().invoke(main, ["jobs", *arguments], prog_name="holdfast")
+
+
+def listed(jobs: Jobs) -> dict[str, Any]:
+    [found] = [each for each in json.loads(jobs("list", "--json").stdout) if each["id"] == "sweep-floor"]
+    return found
+
+
+def runs(url: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT workflow, status, key FROM workflow_run ORDER BY id").fetchall()
+
+
+def test_lists_jobs_that_never_ran(jobs: Jobs):
+    found = listed(jobs)
+    assert (found["cron"], found["timezone"], found["last_status"]) == ("* * * * * *", "Europe/Vienna", None)
+    assert found["next_tick_at"].endswith("Z")
+    heading, *rows = jobs("list").stdout.splitlines()
+    assert heading.split()[:2] == ["job", "cron"]
+    [row] = [row for row in rows if row.startswith("sweep-floor")]
+    assert "Europe/Vienna" in row
+
+
+def test_runs_a_job_to_its_end_and_says_what_it_does(jobs: Jobs, url: str):
+    result = jobs("run", "sweep-floor")
+    assert result.exit_code == 0
+    assert result.stdout.endswith("of sweep-floor is done\n")
+    assert "do-chore external done" in result.stderr
+    assert CALLS.read_text() == "sweep\n"
+    assert runs(url) == [("sweep-floor", "done", None)]
+    assert listed(jobs)["last_status"] == "done"
+    [row] = [row for row in jobs("list").stdout.splitlines() if row.startswith("sweep-floor")]
+    assert " done " in row
+
+
+def test_says_so_when_a_job_fails(jobs: Jobs):
+    BROKEN.write_text("sweep")
+    result = jobs("run", "sweep-floor")
+    assert result.exit_code == 1
+    assert "sweep-floor is failed: sweep is broken" in result.stdout
+    assert listed(jobs)["last_status"] == "failed"
+
+
+def test_leaves_a_job_to_the_workers_when_told_so(jobs: Jobs, url: str):
+    found = json.loads(jobs("run", "sweep-floor", "--no-wait", "--json").stdout)
+    assert found["status"] == "queued"
+    assert runs(url) == [("sweep-floor", "queued", None)]
+    assert not CALLS.exists()
+
+
+def test_does_not_run_a_job_beside_itself(jobs: Jobs, url: str):
+    jobs("run", "sweep-floor", "--no-wait")
+    result = jobs("run", "sweep-floor")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("holdfast: job sweep-floor is at work: run run_")
+    assert len(runs(url)) == 1
+
+
+@pytest.mark.parametrize("name", ["no-such-job", "tell-of-chore", "", "\x00", "x" * 10_000])
+def test_refuses_what_is_no_job(jobs: Jobs, url: str, name: str):
+    result = jobs("run", name)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("holdfast: no job ")
+    assert "sweep-floor" in result.stderr
+    assert len(result.stderr) < 500
+    assert runs(url) == []
