@@ -132,7 +132,9 @@ class Body:
             try:
                 _without_task(self._coroutine.close)
                 return
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001, whatever a `finally` block raises
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001, whatever a `finally` block raises
                 log.warning("body_closed_badly", error=repr(error))
 
 

@@ -1,6 +1,5 @@
 """A frame: one body at work, the run's own or that of a child, whose calls are numbered under its path."""
 
-import asyncio
 import re
 from typing import Any, Protocol, TypeVar
 
@@ -94,8 +93,11 @@ class Frame:
             return call
         except HoldfastError as failure:
             return _without_engine(failure)
-        # A body runs at one go: a cancellation that comes out of it is its own doing, and nobody cancels the run.
-        except (Exception, asyncio.CancelledError) as failure:
+        except KeyboardInterrupt:
+            raise
+        # A body runs at one go: a cancellation that comes out of it is its own doing, and nobody cancels the run. Nor
+        # must `exit()` in a body end one process after the other that takes the run up.
+        except BaseException as failure:
             name = type(failure).__name__
             typed = WorkflowFailed(f"workflow {self._definition.id} failed: {name}: {failure}")
             typed.__cause__ = _without_engine(failure)

@@ -31,12 +31,20 @@ async def invoke(
             scope.key_prefix = context.token
         try:
             return await _within(record, entry, step, fn(context, *args, **named)), context.emitted
-        except asyncio.CancelledError as error:
-            if _is_cancelled():
+        except (Exception, KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                 raise
-            # The step awaited something that was cancelled; nobody cancels the run.
-            detail = f"step {entry.step} failed: something that it awaited was cancelled: CancelledError"
-            raise StepFailed(detail, step=entry.step, error_type="CancelledError") from error
+            raise _failure(entry, error) from error
+
+
+def _failure(entry: Entry, error: BaseException) -> StepFailed:
+    """Return the failure of a step by what is no `Exception`, and must not end the process or be taken for its end."""
+    name = type(error).__name__
+    # The step awaited something that was cancelled; nobody cancels the run.
+    what = "something that it awaited was cancelled: " if isinstance(error, asyncio.CancelledError) else ""
+    return StepFailed(f"step {entry.step} failed: {what}{name}: {error}", step=entry.step, error_type=name)
 
 
 async def _within(record: Record, entry: Entry, step: AnyStep[..., Any, Any], call: Coroutine[Any, Any, Any]) -> Any:

@@ -8,9 +8,18 @@ from typing import Any
 import pytest
 
 from core.container import Scope
-from core.workflow import CallNotAwaited, ForeignAwait, StepContext, StepOutsideBody, WorkflowFailed, step, workflow
+from core.workflow import (
+    CallNotAwaited,
+    ForeignAwait,
+    StepContext,
+    StepFailed,
+    StepOutsideBody,
+    WorkflowFailed,
+    step,
+    workflow,
+)
 
-from .slots import Calls, Names, Slot, SlotForbidden, commits, runs, slots, take_slot
+from .slots import Calls, Names, Slot, SlotForbidden, commits, count_slots, runs, slots, take_slot
 
 
 async def test_t1_steps_run_in_order_and_each_sees_its_first_attempt_and_its_token(scope: Scope):
@@ -222,13 +231,14 @@ async def test_finally_runs_when_a_body_is_dropped_and_takes_no_effect(
     assert await runs(scope) == [("tidy-up", "compensated", None)]
 
 
-async def test_an_error_in_finally_does_not_hide_why_a_body_was_dropped(scope: Scope):
+@pytest.mark.parametrize("error", [ValueError("tripped"), SystemExit(3)])
+async def test_an_error_in_finally_does_not_hide_why_a_body_was_dropped(scope: Scope, error: BaseException):
     @workflow("trip-while-tidying", version=1)
     async def trip_while_tidying(data: None) -> None:
         try:
             await nap()
         finally:
-            raise ValueError("tripped")
+            raise error
 
     with pytest.raises(ForeignAwait):
         await trip_while_tidying.run(scope, None)
@@ -293,6 +303,34 @@ async def test_a_cancellation_that_a_step_raises_by_itself_is_its_failure(scope:
 
     assert calls == ["take a", "give back a"]
     assert await runs(scope) == [("lose-a-task", "compensated", None)]
+
+
+class Unusual(BaseException):
+    """Not an `Exception`, as some libraries' are."""
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), Unusual("odd")])
+@pytest.mark.parametrize("in_step", [True, False])
+async def test_what_is_no_exception_fails_the_run_and_not_the_process(
+    scope: Scope, calls: Calls, error: BaseException, in_step: bool
+):
+    @step("give-up-everything", read=True)
+    async def give_up_everything(ctx: StepContext) -> None:
+        raise error
+
+    @workflow("give-up-everything", version=1)
+    async def give_up(data: None) -> None:
+        await take_slot(Slot(name="a"))
+        await count_slots()
+        if in_step:
+            await give_up_everything()
+        raise error
+
+    with pytest.raises(StepFailed if in_step else WorkflowFailed, match=type(error).__name__):
+        await give_up.run(scope, None)
+
+    assert calls == ["take a", "count", "give back a"]
+    assert await runs(scope) == [("give-up-everything", "compensated", None)]
 
 
 async def test_two_steps_with_one_id_in_a_run_are_refused(scope: Scope, calls: Calls):
