@@ -13,10 +13,11 @@ from .footprint import saga_bytes
 from .graph import graph
 from .ground import ground
 from .holds import hold_http_c16, hold_statements
+from .jobs import background
 from .recovery import recovery_1000
 from .saga import saga
 
-ALL = (hold_http_c16, hold_statements, availability, graph, boot, saga, saga_bytes, recovery_1000)
+ALL = (hold_http_c16, hold_statements, availability, graph, boot, saga, saga_bytes, recovery_1000, background)
 BENCHES = {bench.__name__: bench for bench in ALL}
 
 

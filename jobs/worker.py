@@ -15,7 +15,7 @@ import uvloop
 
 from core.app import Application
 from core.config import Config
-from core.logging import adopt_logger, configure_logging
+from core.logging import adopt_logger
 from core.scheduler import Scheduler
 
 from .hints import Hints
@@ -42,7 +42,6 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 def work(task: Work) -> None:
     """Work until SIGTERM or SIGINT; runs may then end for the grace time, before they are left to others."""
-    configure_logging()
     adopt_logger("dramatiq")
     uvloop.run(_work(task))
 

@@ -14,6 +14,7 @@ from rich_click import RichCommand
 from ..app import Application
 from ..config import Config
 from ..errors import ConfigurationError
+from ..logging import configure_logging
 from ..metrics import share_metrics
 from .serve import address, listen, stop_on
 from .workers import Workers
@@ -44,6 +45,7 @@ def worker(
         raise ConfigurationError(REDIS_MISSING)
     Application.load(config)  # what is wrong with it is better said once than by every process
     stop_on(signal.SIGTERM)
+    configure_logging()
     port = config.jobs.port if port is None else port
     with nullcontext() if port is None else listen(config.http.host, port) as listener:
         if listener is not None:

@@ -1,0 +1,1 @@
+"""A plugin for worker processes: what `jobs.py` has done in the background."""
