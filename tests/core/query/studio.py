@@ -1,6 +1,6 @@
 """A toy studio: three modules that know nothing of each other, and links of every cardinality between them."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -50,6 +50,7 @@ class LessonTable(EntityColumns, StudioBase):
     starts_at: Mapped[datetime | None]
     day: Mapped[date | None]
     at: Mapped[time | None]
+    lasts: Mapped[timedelta | None]
     weight: Mapped[int | None] = mapped_column(BigInteger)
     price: Mapped[Decimal | None] = mapped_column(Numeric(12, 3))
     ratio: Mapped[float | None] = mapped_column(Float)
@@ -103,6 +104,7 @@ class Lesson(Record, frozen=True, kw_only=True):
     starts_at: datetime | None
     day: date | None
     at: time | None
+    lasts: timedelta | None
     weight: int | None
     price: Decimal | None
     ratio: float | None

@@ -1,7 +1,7 @@
 """What values come back as, from Structs and as JSON."""
 
 import json
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -23,6 +23,7 @@ VALUES: dict[str, Any] = {
     "starts_at": datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC),
     "day": date(2026, 3, 4),
     "at": time(5, 6, 7, 89),
+    "lasts": timedelta(days=2, hours=3, microseconds=50),
     "weight": 2**62,
     "price": Decimal("12.500"),
     "ratio": 0.1,
@@ -103,6 +104,18 @@ async def test_json_is_to_the_key_what_would_be_encoded(query: Query, rows: Rows
     assert json.loads(shown) == json.loads(msgspec.json.encode(await query.graph(LESSON, **asked)))
     times = [one["starts_at"] for one in json.loads(shown)["data"]]
     assert times == ["2026-03-04T05:06:07.000089Z", "2026-03-04T05:06:07.500000Z", "2026-03-04T05:06:07Z"]
+
+
+@pytest.mark.parametrize("seconds", [0, 3600, 86400, 90061.5, -1, -86400, -0.000001])
+async def test_durations_are_those_that_were_written(query: Query, rows: Rows, seconds: float):
+    lasts = timedelta(seconds=seconds)
+    await rows.lesson("les_2", lasts=lasts)
+    asked: dict[str, Any] = {"fields": ["lasts"], "filters": {"lasts": lasts}}
+
+    page = await query.graph(LESSON, **asked)
+
+    assert page.data == [{"lasts": lasts}]
+    assert await query.graph_json(LESSON, **asked) == msgspec.json.encode(page)
 
 
 async def test_json_of_nothing_is_an_empty_page(query: Query):
