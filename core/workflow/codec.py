@@ -1,6 +1,7 @@
 """Values and errors as data: what the journal keeps, and the decoded copy that a body gets."""
 
 import re
+from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
@@ -13,6 +14,9 @@ from .errors import StepFailed, UnstorableResult
 # Deterministic, because jsonb forgets the order of keys and inputs are compared by their hash.
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+# jsonb has no exponents and no negative zero: a value has to be read back as its first reader had it.
+_EXPONENT = re.compile(rb"e(?<=\de)\d")  # looks for the letter first, which is ten times faster
+_STRING_OR_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e\d+|-0\.0(?!\d)')
 
 
 class ErrorData(msgspec.Struct, frozen=True):
@@ -26,12 +30,29 @@ class ErrorData(msgspec.Struct, frozen=True):
 def encode(value: object, what: str) -> bytes:
     """Return `value` as JSON that PostgreSQL's jsonb takes, else raise `UnstorableResult` about `what`."""
     try:
-        encoded = _ENCODER.encode(value)
+        encoded = _encoded(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise UnstorableResult(f"{what} cannot be stored: {error}") from error
     if b"\\u0000" in encoded and _NUL.search(encoded):
         raise UnstorableResult(f"{what} cannot be stored: it holds a NUL character")
+    if _EXPONENT.search(encoded) or b"-0.0" in encoded:
+        return _STRING_OR_NUMBER.sub(_as_jsonb_has_it, encoded)
     return encoded
+
+
+def _encoded(value: object) -> bytes:
+    try:
+        return _ENCODER.encode(value)
+    except TypeError:
+        # In a fixed order it takes keys of text alone, and builtins of anything else that JSON can have as a key.
+        return _ENCODER.encode(msgspec.to_builtins(value, str_keys=True, order="deterministic"))
+
+
+def _as_jsonb_has_it(found: re.Match[bytes]) -> bytes:
+    token = found[0]
+    if token.startswith(b'"'):
+        return token
+    return b"0.0" if token == b"-0.0" else format(Decimal(token.decode()), "f").encode()
 
 
 def decode(encoded: bytes, kind: Any, what: str) -> Any:

@@ -1,6 +1,6 @@
 """Values and errors are data: a body gets the decoded copy, at the first run as at any other."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 
 from core.container import Scope
 from core.errors import InvalidData
-from core.workflow import StepContext, StepFailed, UnstorableResult, step, workflow
+from core.workflow import StepContext, StepFailed, UnstorableResult, sleep, step, workflow
 
 from .slots import Calls, Names, Slot, SlotForbidden, SlotTaken, runs, slots, take_slot
 
@@ -256,3 +256,38 @@ async def test_an_error_whose_data_cannot_be_stored_is_unstorable(scope: Scope):
         await take_and_fail.run(scope, None)
 
     assert await slots(scope) == []
+
+
+@pytest.mark.parametrize("number", [1e16, -1.5e22, -0.0, 1e-7, 5e-324, 1.0, 2**64, '"1e16,-0.0'])
+async def test_a_number_is_read_back_as_it_was_first_seen(scope: Scope, number: object):
+    @step("give-number", read=True)
+    async def give_number(ctx: StepContext) -> Any:
+        return number
+
+    @step("take-numbers")
+    async def take_numbers(ctx: StepContext, given: object, twice: list[object]) -> None: ...
+
+    @workflow("pass-number-on", version=1)
+    async def pass_number_on(data: None) -> Any:
+        given = await give_number()
+        await take_numbers(given, [given, {"number": given}])
+        await sleep(timedelta(milliseconds=1))
+        return given
+
+    assert await pass_number_on.run(scope, None) == number
+
+
+async def test_a_dictionary_keeps_keys_that_are_no_text(scope: Scope):
+    days = {date(2026, 3, 29): {2: "b", 1: "a"}}
+
+    @step("give-days")
+    async def give_days(ctx: StepContext) -> dict[date, dict[int, str]]:
+        return days
+
+    @workflow("give-days", version=1)
+    async def give_days_twice(data: None) -> dict[date, dict[int, str]]:
+        given = await give_days()
+        await sleep(timedelta(milliseconds=1))
+        return given
+
+    assert await give_days_twice.run(scope, None) == days
