@@ -8,6 +8,7 @@ import uvloop
 
 from .availability import availability
 from .boot import boot
+from .expiry import expire_100000
 from .figures import say, show
 from .footprint import saga_bytes
 from .graph import graph
@@ -17,7 +18,18 @@ from .jobs import background
 from .recovery import recovery_1000
 from .saga import saga
 
-ALL = (hold_http_c16, hold_statements, availability, graph, boot, saga, saga_bytes, recovery_1000, background)
+ALL = (
+    hold_http_c16,
+    hold_statements,
+    availability,
+    graph,
+    boot,
+    saga,
+    saga_bytes,
+    recovery_1000,
+    background,
+    expire_100000,
+)
 BENCHES = {bench.__name__: bench for bench in ALL}
 
 
