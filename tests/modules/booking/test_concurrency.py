@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import LiteralString
+from typing import LiteralString, TypeVar
 
 import pytest
 
@@ -54,7 +54,10 @@ async def sound(scope: Scope) -> bool:
     return not [sentence for check in booking.checks.values() for sentence in await check(scope)]
 
 
-async def in_own_transaction(application: Application, act: Callable[[BookingService], Awaitable[object]]) -> object:
+T = TypeVar("T")
+
+
+async def in_own_transaction(application: Application, act: Callable[[BookingService], Awaitable[T]]) -> T:
     async with application.scope() as scope, scope.transaction():
         return await act(scope.resolve(BookingService))
 
