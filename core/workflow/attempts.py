@@ -90,12 +90,18 @@ async def _begin(lane: Lane, call: StepCall[Any], entry: Entry) -> None:
 
 async def _read_once(lane: Lane, call: StepCall[Any], entry: Entry, started: float) -> Any:
     record = lane.record
-    value, entry = await _attempt(record, call, entry, Session(record.container.engine, read_only=True))
+    async with record.connections:
+        value, entry = await _attempt(record, call, entry, Session(record.container.engine, read_only=True))
     record.pending.append(record.timed(entry, started))
     return value
 
 
 async def _transact_once(lane: Lane, call: StepCall[Any], entry: Entry, started: float) -> Any:
+    async with lane.record.connections:
+        return await _transact(lane, call, entry, started)
+
+
+async def _transact(lane: Lane, call: StepCall[Any], entry: Entry, started: float) -> Any:
     record = lane.record
     transaction = await Transaction.begin(record.container.engine)
     try:

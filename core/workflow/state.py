@@ -65,6 +65,9 @@ class State:
         self.key_checked = key is None
         self._moved_to: tuple[str, bool] = ("", False)
         """Status and cancellation as the last flush left them, committed or not."""
+        limits = container.config.database
+        # Branches that wait for a connection of which there are not so many would give up after the pool's time-out.
+        self.connections = asyncio.Semaphore(limits.pool_size + limits.pool_overflow)
         # Lanes take turns: what one of them has journaled is durable before another one builds on it.
         self._turn = asyncio.Lock()
 
