@@ -44,7 +44,7 @@ INSERT INTO slot_claim (resource_id, q, booking_id, expires_at)
 SELECT staff_id, extract(epoch FROM start_at)::integer / 900 + part, id, hold_expires_at
 FROM made, generate_series(0, 1) part"""
 SWEEP: LiteralString = """
-WITH due AS (SELECT id FROM booking WHERE status = 'held' AND hold_expires_at <= now()
+WITH due AS (SELECT id FROM booking WHERE status = 'held' AND deleted_at IS NULL AND hold_expires_at <= now()
     ORDER BY hold_expires_at LIMIT %s FOR UPDATE SKIP LOCKED)
 UPDATE booking SET status = 'expired', deleted_at = now(), updated_at = now() FROM due WHERE booking.id = due.id
 RETURNING booking.id"""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from core.testing.processes import is_alive
+
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60
 POLL_SECONDS = 0.05
@@ -65,6 +67,17 @@ class Program:
         """Ask the main process to end, and wait until it does; return its exit code."""
         self.process.terminate()
         return self.process.wait(PATIENCE_SECONDS)
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to all its processes, as a terminal does."""
+        os.killpg(self.process.pid, number)
+
+    def until_gone(self, pids: Sequence[int]) -> None:
+        """Wait until these processes have ended."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while any(is_alive(pid) for pid in pids):
+            assert time.monotonic() < deadline, self.said
+            time.sleep(POLL_SECONDS)
 
     def kill(self) -> None:
         """Kill it and its children at once; what has ended already is left alone."""

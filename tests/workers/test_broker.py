@@ -1,0 +1,78 @@
+"""Hints: sent quickly or not at all."""
+
+import socket
+import time
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from redis.exceptions import RedisError
+
+from core.config import Config
+from core.metrics import METRICS
+from jobs.broker import ACTOR, NAMESPACE, DramatiqDispatcher, open_broker
+
+from .conftest import Redis
+
+
+def lost() -> float:
+    return METRICS.get_sample_value("holdfast_hints_total", {"outcome": "lost"}) or 0
+
+
+@pytest.fixture
+def silent() -> Generator[str]:
+    """The URL of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+
+
+def test_a_hint_names_its_run_on_the_queue_of_the_shop(redis: Redis):
+    config = Config(redis_url=redis.url)
+    dispatcher = DramatiqDispatcher(config)
+    broker: Any = open_broker(config)
+    broker.declare_queue(config.jobs.queue)
+
+    dispatcher.dispatch(["run_1", "run_2"])
+
+    consumer = broker.consume(config.jobs.queue, prefetch=2)
+    messages = [next(consumer) for _ in range(2)]
+    assert [(each.actor_name, each.args) for each in messages if each] == [(ACTOR, ("run_1",)), (ACTOR, ("run_2",))]
+    assert {key.decode().split(":")[0].split(".")[0] for key in broker.client.scan_iter()} == {NAMESPACE}
+    broker.client.flushall()
+    dispatcher.close()
+    broker.close()
+
+
+def test_a_redis_that_does_not_answer_costs_a_second_and_is_then_left_alone(silent: str):
+    dispatcher = DramatiqDispatcher(Config(redis_url=silent))
+    before, began = lost(), time.monotonic()
+
+    with pytest.raises(RedisError):
+        dispatcher.dispatch(["run_1", "run_2"])
+    assert 0.9 < time.monotonic() - began < 2
+
+    began = time.monotonic()
+    for _ in range(100):
+        dispatcher.dispatch(["run_3"])
+    assert time.monotonic() - began < 0.5
+    assert lost() == before + 102
+    dispatcher.close()
+
+
+def test_a_redis_that_was_restarted_is_found_again_at_once(redis: Redis):
+    dispatcher = DramatiqDispatcher(Config(redis_url=redis.url))
+    dispatcher.dispatch(["run_1"])
+    before = lost()
+
+    redis.kill()
+    redis.start()
+    dispatcher.dispatch(["run_2"])
+
+    assert lost() == before
+    dispatcher.close()
+
+
+def test_without_a_redis_nothing_is_sent_and_nothing_fails():
+    dispatcher = DramatiqDispatcher(Config())
+    dispatcher.dispatch(["run_1"])
+    dispatcher.close()
