@@ -109,9 +109,6 @@ class Registry:
         except KeyError:
             raise ConfigurationError(f"no module of this application has an entity {name!r}") from None
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._nodes)
-
 
 def _within(name: str, relation: Relation) -> Hop:
     if relation.many:
