@@ -9,7 +9,7 @@ import structlog
 
 from ..container import Container, Scope
 from ..db import Session, Transaction
-from ..errors import Busy, InvalidData, OutcomeUnknown
+from ..errors import Busy, InvalidData, NoTransaction, OutcomeUnknown
 from ..heartbeat import Heartbeat
 from ..ids import new_id
 from .call import Body
@@ -97,6 +97,8 @@ class WorkflowEngine:
             raise StepOutsideBody(f"workflow {definition.id} was run in the body of another one")
         if scope.session.in_transaction:
             raise RunInsideTransaction(f"workflow {definition.id} was run inside an open transaction")
+        if scope.session.read_only:
+            raise NoTransaction(f"a read step cannot run workflow {definition.id}: drop `read=True`")
         if self._closing:
             raise Busy("this process is shutting down")
         scope.replayed = False
@@ -152,6 +154,7 @@ class WorkflowEngine:
     ) -> Record:
         try:
             given = encode(data, f"the input of {definition.id}")
+            encode([key, subject, {**(context or {})}], f"key, subject or context of a run of {definition.id}")
         except UnstorableResult as error:
             raise InvalidData(error.detail) from error
         record = Record(

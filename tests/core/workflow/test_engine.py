@@ -99,13 +99,18 @@ async def test_a_read_step_cannot_write(scope: Scope):
     async def lock(ctx: StepContext) -> None:
         await ctx.lock("a")
 
-    @workflow("peek", version=1)
-    async def peek_once(data: bool) -> None:
-        await (peek() if data else lock())
+    @step("run", read=True)
+    async def run(ctx: StepContext) -> None:
+        await take_one.run(ctx.scope, Slot(name="a"))
 
-    for data in (True, False):
+    @workflow("peek", version=1)
+    async def peek_once(data: int) -> None:
+        await [peek, lock, run][data]()
+
+    for data in range(3):
         with pytest.raises(NoTransaction):
             await peek_once.run(scope, data)
+    assert await slots(scope) == []
 
 
 async def test_l1_two_workflows_with_one_id_stop_the_start(url: str, calls: Calls):

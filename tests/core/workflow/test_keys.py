@@ -2,11 +2,13 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from core.app import Application
 from core.container import Scope
+from core.errors import InvalidData
 from core.workflow import (
     IdempotencyMismatch,
     RunInProgress,
@@ -79,6 +81,17 @@ async def test_a_key_belongs_to_one_workflow(scope: Scope):
     await take_one.run(scope, Slot(name="a"), key="k")
 
     assert await take_slots.run(scope, Names(["b"]), key="k") == ["b"]
+
+
+@pytest.mark.parametrize("text", ["a\0", "\ud800"])
+async def test_a_key_a_subject_or_a_context_that_cannot_be_stored_is_invalid(scope: Scope, calls: Calls, text: str):
+    options: list[dict[str, Any]] = [{"key": text}, {"subject": text}, {"context": {"locale": text}}]
+    for named in options:
+        with pytest.raises(InvalidData):
+            await take_one.run(scope, Slot(name="a"), **named)
+        with pytest.raises(InvalidData):
+            await take_one.start(scope, Slot(name="a"), **named)
+    assert calls == []
 
 
 async def test_e4_fifty_callers_with_one_key_have_one_effect_and_equal_answers(scope: Scope, app: Application):
