@@ -32,8 +32,7 @@ from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from ..db import UtcDateTime
 from ..repository import Filters
-from ..repository.fields import known
-from ..repository.filters import condition
+from ..repository.filters import clause_on
 from .definition import Link
 from .pairs import LinkedPair, Pair
 
@@ -94,9 +93,9 @@ def listing(link: Link, filters: Filters, *, with_deleted: bool) -> Select[*tupl
         records = side.entity.table
         joined = joined.join(records, records.c.id == link.table.c[side.column])
         alive.append(records.c.deleted_at.is_(None))
-    wanted = (condition(known(link.fields, name, link.name), value) for name, value in filters.items())
+    wanted = clause_on(link.fields, filters, link.name)
     shown = true() if with_deleted else alive[0] & alive[1] & alive[2]
-    return select(*link.table.c).select_from(joined).where(shown, *wanted).order_by(*_keys(link))
+    return select(*link.table.c).select_from(joined).where(shown, wanted).order_by(*_keys(link))
 
 
 def _records_held(link: Link, pairs: Iterable[Pair]) -> ColumnElement[bool]:

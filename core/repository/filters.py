@@ -22,10 +22,14 @@ DEEPEST = 20
 
 def where(entity: EntityTable[Any], filters: Filters) -> Clause:
     """Return the clause of `filters`; raise `InvalidData` for a field, operator or value that does not fit."""
-    fields = fields_of(entity.struct, entity.table)
+    return clause_on(fields_of(entity.struct, entity.table), filters, entity.name)
+
+
+def clause_on(fields: Mapping[str, Field], filters: Filters, of: str) -> Clause:
+    """Return the clause of `filters` on fields that are not an entity's; raises as `where` does."""
 
     def member(name: str, value: object, depth: int) -> Clause:
-        return condition(known(fields, name, entity.name), value, depth)
+        return condition(known(fields, name, of), value, depth)
 
     return _all(filters, member, 0)
 

@@ -258,6 +258,18 @@ async def test_refuses_pages_that_there_cannot_be(links: Links, number: Any):
         await links.list(book_author, skip=number)
 
 
+async def test_filters_combine(scope: Scope, links: Links, records: Records):
+    author = await records.author()
+    pairs = sorted([(await records.book(), author) for _ in range(3)])
+    async with scope.transaction():
+        await links.create(book_author, pairs)
+    first, second, third = pairs
+
+    either = [{"book_id": first[0]}, {"book_id": third[0], "author_id": author}]
+    assert ids(await links.list(book_author, {"$or": either})) == [first, third]
+    assert ids(await links.list(book_author, {"$not": {"$or": either}})) == [second]
+
+
 async def test_text_stays_text_whatever_it_says(scope: Scope, links: Links, records: Records):
     pair = (await records.book(), await records.review())
     evil = """'; DROP TABLE book; -- {"x": 1} \\u0041 $1 %(a)s"""
