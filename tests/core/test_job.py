@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from core.app import Application
-from core.config import Config, Shop
+from core.config import Config, Database, Engine, Shop
 from core.errors import ConfigurationError, NotFound
 from core.job import Job, Jobs, Tick, job, tick_key
 from core.scheduler import Scheduler
@@ -145,6 +145,10 @@ async def test_a_tick_runs_once_also_when_its_run_is_purged_or_the_clock_goes_ba
         with psycopg.connect(url) as connection:
             connection.execute("DELETE FROM workflow_run")
         assert await look(app) == []
+        async with app.scope() as scope:
+            assert await scope.resolve(Jobs).due() == []
+            # Another scheduler may have found it due a moment before.
+            assert await scope.resolve(Jobs).start(every_minute, TICKED[0]) is None
         await move_clock(app, -3 * MINUTE)
         assert await look(app) == []
 
@@ -228,6 +232,17 @@ async def test_one_job_that_cannot_start_does_not_keep_the_others_from_it(url: s
             await scope.session.sql(IN_THE_WAY, {"key": tick_key(tick), "now": tick})
         await move_clock(app, MINUTE)
         assert len(await look(app)) == 1
+
+
+async def test_a_scheduler_does_not_wait_for_a_beat_when_a_tick_comes_sooner(core_database_url: str):
+    every_second = version("every-second", 1, every_minute, cron="* * * * * *")
+    clockwork = Engine(beat_seconds=600, lease_seconds=1800)
+    app = Application(
+        Config(database=Database(url=core_database_url), engine=clockwork), modules=[], workflows=[every_second]
+    )
+    async with app.running(), Scheduler(app.container).running():
+        await seconds_go_by_until(lambda: len(TICKED) > 2)
+    assert TICKED[1] - TICKED[0] == timedelta(seconds=1)
 
 
 async def test_a_scheduler_waits_for_a_database_that_is_away(url: str):
