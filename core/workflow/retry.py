@@ -7,11 +7,14 @@ from datetime import timedelta
 import msgspec
 
 from ..db import is_transient
-from ..errors import HoldfastError
-from .errors import PermanentFailure, StepFailed, UnstorableResult
+from ..errors import HoldfastError, OutcomeUnknown
+from .errors import PermanentFailure, RunInProgress, StepFailed, UnstorableResult
 
 LONGEST_PAUSE = timedelta(minutes=5)
 TRANSIENT_ATTEMPTS = 5
+
+OPEN = (StepFailed, UnstorableResult, TimeoutError, OutcomeUnknown, RunInProgress)
+"""What may still take effect, or has: the last two are those of a run that an external step has called."""
 
 Errors = tuple[type[Exception], ...] | Callable[[Exception], bool]
 
@@ -55,4 +58,4 @@ TRANSIENT = Retry(attempts=TRANSIENT_ATTEMPTS, backoff=timedelta(0), on=is_trans
 
 def is_outcome(error: Exception) -> bool:
     """Tell whether a step said by `error` how it ended; otherwise nobody knows how far it came."""
-    return isinstance(error, HoldfastError) and not isinstance(error, StepFailed | UnstorableResult | TimeoutError)
+    return isinstance(error, HoldfastError) and not isinstance(error, OPEN)

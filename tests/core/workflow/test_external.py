@@ -1,10 +1,12 @@
 """External steps: at least once, always with the same token, and never forgotten."""
 
+from datetime import timedelta
+
 import pytest
 
 from core.container import Scope
-from core.errors import NoTransaction
-from core.workflow import Retry, StepContext, StepFailed, StepTimedOut, UnstorableResult, step, workflow
+from core.errors import HoldfastError, NoTransaction, OutcomeUnknown
+from core.workflow import Retry, RunInProgress, StepContext, StepFailed, StepTimedOut, UnstorableResult, step, workflow
 
 from .payments import QUICK, CardDeclined, Charge, charge
 from .proxy import Proxy, Spoil
@@ -108,6 +110,30 @@ async def test_an_unknown_outcome_is_undone_without_an_argument(
 
     assert calls == ["take a", *["charge c"] * 3, "refund None", "give back a"]
     assert await runs(scope) == [("take-charge-take", "compensated", None)]
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown(), RunInProgress()])
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_a_step_whose_own_run_has_no_outcome_yet_has_none_either(
+    scope: Scope, calls: Calls, error: HoldfastError, attempts: int
+):
+    @step("pay-by-run", external=True, retry=Retry(attempts=attempts, backoff=timedelta(0)))
+    async def pay_by_run(ctx: StepContext) -> str:
+        ctx.resolve(Calls).append("pay")
+        raise error
+
+    @pay_by_run.compensate
+    async def find_out(ctx: StepContext, token: str | None) -> None:
+        ctx.resolve(Calls).append(f"find out {token}")
+
+    @workflow("pay-by-run", version=1)
+    async def pay_once(data: None) -> None:
+        await pay_by_run()
+
+    with pytest.raises(type(error)):
+        await pay_once.run(scope, None)
+
+    assert calls == [*["pay"] * attempts, "find out None"]
 
 
 async def test_an_outcome_that_an_earlier_attempt_left_unknown_stays_unknown(scope: Scope, calls: Calls):
