@@ -15,6 +15,7 @@ from core.app import Application
 from core.config import Config, Database, Engine, Shop
 from core.errors import ConfigurationError, NotFound
 from core.job import Job, Jobs, Tick, job, tick_key
+from core.metrics import render_metrics
 from core.scheduler import Scheduler
 from core.testing import application_on, config_on, move_clock
 from core.workflow import RunStateConflict, StepContext, Workflow, step, wait_for, workflow
@@ -215,6 +216,18 @@ async def test_lists_jobs_with_their_last_run_and_next_tick(url: str):
         _, second = await jobs.list()
         assert (second.last_run_id, second.last_status) == (run.id, "done")
         assert second.last_finished_at is not None
+
+
+async def test_a_metric_says_for_which_time_a_job_was_last_started(url: str):
+    async with shop(url, every_minute) as app:
+        await look(app)
+        await move_clock(app, MINUTE)
+        await look(app)
+        await seconds_go_by_until(lambda: len(TICKED) == 1)
+        text = render_metrics(await app.workflows.gauges.read()).decode()
+    [line] = [line for line in text.splitlines() if line.startswith("holdfast_job_last_tick_timestamp_seconds{")]
+    assert line.startswith('holdfast_job_last_tick_timestamp_seconds{job="every-minute"} ')
+    assert float(line.rsplit(" ", 1)[1]) == TICKED[0].timestamp()
 
 
 async def test_refuses_to_run_what_is_no_job(url: str):
