@@ -29,6 +29,8 @@ log = structlog.get_logger("holdfast.workflow")
 FIRST_PAUSE, LAST_PAUSE = 1.0, 3600.0
 """Seconds that a run which could not be driven here is left alone here; doubling."""
 _FAR_OFF = datetime.max.replace(tzinfo=UTC)
+SUSPECTED = 3
+"""Takeovers after which a run may be what kills its processes: such runs are driven one at a time."""
 LEASES_KEPT = 10
 """A process that has not beaten for so many leases is forgotten, unless runs still name it."""
 
@@ -63,9 +65,10 @@ _ALL: LiteralString = """
     run.deadline_at"""
 _READ: LiteralString = f"SELECT {_ALL}, false FROM workflow_run AS run WHERE id = %s"  # noqa: S608, of constants
 _LIMIT: LiteralString = "ORDER BY run.id LIMIT %(limit)s"
+_UNSUSPECTED: LiteralString = "AND run.takeovers < %(suspected)s ORDER BY run.id LIMIT %(limit)s"
+_SUSPECT: LiteralString = "AND run.takeovers >= %(suspected)s ORDER BY run.takeovers, run.id LIMIT 1"
 _THIS: LiteralString = "AND run.id = %(id)s"
 _LOCK: LiteralString = "FOR UPDATE OF run SKIP LOCKED"
-_LOOKS: tuple[LiteralString, ...] = (_LOST, _DUE)
 
 _NEXT: LiteralString = """
 SELECT min(due_at) FROM workflow_run
@@ -119,24 +122,28 @@ class Recovery:
 
     async def claim(self, orphans: list[str], limit: int) -> list[Claimed]:
         """Return up to `limit` lost or due runs of each kind, which are this process's from now on."""
-        return await self._claim(_LIMIT, {**self._values(), "orphans": orphans, "limit": limit})
+        values = {**self._values(), "orphans": orphans, "limit": limit}
+        return [*await self._claim(_LOST, _UNSUSPECTED, values), *await self._claim(_DUE, _LIMIT, values)]
+
+    async def claim_suspect(self, orphans: list[str]) -> list[Claimed]:
+        """Return a run that several processes have died with, if there is one: that which fewest have."""
+        return await self._claim(_LOST, _SUSPECT, {**self._values(), "orphans": orphans})
 
     async def claim_this(self, run_id: str, *, queued: bool) -> list[Claimed]:
         """Return one run, which is this process's from now on, if it is lost or due, or else `queued`."""
         values = {**self._values(), "orphans": list[str](), "id": run_id}
-        return await self._claim(_THIS, {**values, "queued_before": _FAR_OFF if queued else None})
+        values["queued_before"] = _FAR_OFF if queued else None
+        return [*await self._claim(_LOST, _THIS, values), *await self._claim(_DUE, _THIS, values)]
 
-    async def _claim(self, which: LiteralString, values: dict[str, Any]) -> list[Claimed]:
-        claimed: list[Claimed] = []
-        for look in _LOOKS:
-            if await self._session.sql(f"{look} {which}", values):
-                claim: LiteralString = f"WITH lost AS ({look} {which} {_LOCK}) {_CLAIM} {_ALL}, lost.taken_over"
-                at = time.monotonic()
-                rows = await self._session.sql(claim, values)
-                # A statement of its own: the old owner may have added some while the claim waited for its lock.
-                later = await read_later(self._session, [row[0] for row in rows])
-                claimed += self._readable(rows, later, at)
-        return claimed
+    async def _claim(self, look: LiteralString, which: LiteralString, values: dict[str, Any]) -> list[Claimed]:
+        if not await self._session.sql(f"{look} {which}", values):
+            return []
+        claim: LiteralString = f"WITH lost AS ({look} {which} {_LOCK}) {_CLAIM} {_ALL}, lost.taken_over"
+        at = time.monotonic()
+        rows = await self._session.sql(claim, values)
+        # A statement of its own: the old owner may have added some while the claim waited for its lock.
+        later = await read_later(self._session, [row[0] for row in rows])
+        return self._readable(rows, later, at)
 
     async def read(self, session: Session, run_id: str) -> Claimed:
         """Return a run as it stands, without claiming it; raises `RunNotFound`."""
@@ -159,6 +166,7 @@ class Recovery:
             "me": self._heartbeat.process_id,
             "lease": timedelta(seconds=self._container.config.engine.lease_seconds),
             "now": clock,
+            "suspected": SUSPECTED,
             "others": not self._heartbeat.patient,
             "workflows": [id for id, _ in self._registry.definitions],
             "versions": [version for _, version in self._registry.definitions],

@@ -41,6 +41,8 @@ class Sweep:
         self._claiming: list[str] = []
         """Runs that may be this process's already, and are driven in a moment."""
         self._turns: set[asyncio.Task[Answer]] = set()
+        self._suspects: set[str] = set()
+        """The run that was claimed last of those that may be what kills its processes."""
         self._task: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
         self._next: datetime | None = None
@@ -106,7 +108,16 @@ class Sweep:
         return taken
 
     async def _claim(self) -> list[Claimed]:
-        return await self._recovery.claim(await self._recovery.orphans(self._known), BATCH)
+        orphans = await self._recovery.orphans(self._known)
+        return [*await self._recovery.claim(orphans, BATCH), *await self._claim_suspect(orphans)]
+
+    async def _claim_suspect(self, orphans: list[str]) -> list[Claimed]:
+        """Claim a run that may be what kills its processes, if none is driven here; an API process leaves it alone."""
+        if self._recovery.queued_after is None or self._known() & self._suspects:
+            return []
+        suspects = await self._recovery.claim_suspect(orphans)
+        self._suspects = {each.row.id for each in suspects}
+        return suspects
 
     def _known(self) -> set[str]:
         return {*self._driven(), *self._queue, *self._claiming}
@@ -124,6 +135,8 @@ class Sweep:
         task = self._drive(claimed)
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
+        if claimed.row.id in self._suspects:
+            task.add_done_callback(lambda _: self.wake_at(self._container.clock.now()))
 
     async def take_up(self, run_id: str, *, queued: bool) -> "list[asyncio.Task[Answer]]":
         """Drive a run out of turn: another one waits for it, and may hold the last turn itself."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from redis.asyncio import from_url
 from sqlalchemy import Table, make_url
 
 from core.app import Application
@@ -57,6 +58,15 @@ def redis() -> Generator[Redis]:
     yield redis
     redis.stop()
     shutil.rmtree(folder)
+
+
+async def flush(url: str) -> int:
+    """Empty it; return how many keys there were."""
+    client: Any = from_url(url)
+    async with client:
+        keys = await client.dbsize()
+        await client.flushall()
+    return keys
 
 
 @pytest.fixture

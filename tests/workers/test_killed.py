@@ -3,10 +3,13 @@
 import asyncio
 import os
 import random
+import re
 import signal
 
-from .chaos.workflows import CRASH
-from .conftest import Redis, producing
+from core.workflow.recovery import SUSPECTED
+
+from .chaos.workflows import CRASH, GATE, kill_process, place_behind_gate
+from .conftest import Redis, flush, producing
 from .host import Host, Program
 from .load import orders, start_all
 from .truth import check, is_refused, until_all_finished, until_finished
@@ -15,6 +18,8 @@ ORDERS = 2000
 KILLS = 8
 PROCESSES = 3
 PATIENCE_SECONDS = 30
+TOGETHER = 6
+WORKER_ENDED = re.compile('"event":"worker_ended"')
 
 
 async def a_member(worker: Program) -> int:
@@ -35,7 +40,21 @@ async def test_every_order_is_done_once_although_workers_are_killed_at_random(
             os.kill(await a_member(worker), signal.SIGKILL)
     check(url, range(ORDERS))
     assert worker.said.count('"event":"run_taken_over"') > 0
-    assert worker.said.count('"event":"worker_ended"') > 1
+    assert len(WORKER_ENDED.findall(worker.said)) > 1
+
+
+async def test_a_run_that_kills_its_processes_does_not_take_others_with_it_for_ever(
+    host: Host, url: str, redis: Redis
+) -> None:
+    async with producing(url, redis.url) as app:
+        await start_all(app, range(TOGETHER), place_behind_gate)
+        await start_all(app, [1], kill_process)
+    await flush(redis.url)  # one sweep takes all of them up
+    (host.folder / GATE).touch()
+    worker = host.start("worker", "--processes", "2")
+    await asyncio.to_thread(until_all_finished, url, TOGETHER)
+    assert len(WORKER_ENDED.findall(worker.said)) >= SUSPECTED
+    check(url, range(TOGETHER))
 
 
 async def test_an_event_goes_out_although_its_process_dies_between_commit_and_hint(

@@ -2,29 +2,17 @@
 
 import asyncio
 import urllib.request
-from typing import Any
-
-import redis.asyncio
 
 from core.app import Application
 from core.metrics import METRICS
 
-from .conftest import Redis, producing
+from .conftest import Redis, flush, producing
 from .host import LISTENING, Host
 from .load import orders, start_all
 from .truth import check, until_all_finished
 
 ORDERS = 2000
 PATIENCE_SECONDS = 30
-
-
-async def flush(url: str) -> int:
-    """Empty it; return how many keys there were."""
-    client: Any = redis.asyncio.from_url(url)
-    async with client:
-        keys = await client.dbsize()
-        await client.flushall()
-    return keys
 
 
 def hints(outcome: str) -> float:

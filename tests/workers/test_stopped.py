@@ -9,23 +9,13 @@ import pytest
 
 from .chaos.workflows import GATE, break_down, place_behind_gate
 from .conftest import Redis, producing
-from .host import PATIENCE_SECONDS, Host
+from .host import Host
 from .load import orders, start_all
-from .truth import check, until_all_finished
+from .truth import check, until_all_finished, until_at_gate
 
 STANDING = "SELECT status, owner IS NOT NULL, count(*) FROM workflow_run WHERE workflow = 'chaos-gate' GROUP BY 1, 2"
-AT_GATE = "SELECT count(*) FROM effect WHERE what = 'ordered'"
 ORDERS = 6
 MARGIN_SECONDS = 6
-
-
-def until_at_gate(url: str, count: int) -> None:
-    """Wait until so many orders stand half-way."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    with psycopg.connect(url, autocommit=True) as connection:
-        while connection.execute(AT_GATE).fetchall() != [(count,)]:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
 
 
 @pytest.mark.parametrize("processes", [1, 2])

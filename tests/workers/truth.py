@@ -9,6 +9,7 @@ import psycopg
 UNFINISHED = "SELECT count(*) FROM workflow_run WHERE finished_at IS NULL AND workflow = ANY(%s)"
 EFFECTS = "SELECT what, number FROM effect"
 EVENTS = "SELECT (data ->> 'number')::int FROM outbox WHERE name = 'chaos.ordered'"
+AT_GATE = "SELECT count(*) FROM effect WHERE what = 'ordered'"
 ENDED = "SELECT (input #>> '{}')::int, status FROM workflow_run WHERE workflow = ANY(%s)"
 ORDERS = ("chaos-order", "chaos-gate")
 WORK = (*ORDERS, "on:chaos.ordered:chaos-tell")
@@ -39,6 +40,15 @@ def until_all_finished(url: str, count: int) -> None:
         while (left := connection.execute(UNFINISHED, [[*WORK]]).fetchall()[0][0]) > 0:
             assert time.monotonic() < deadline, f"{left} are left"
             time.sleep(POLL_SECONDS)
+
+
+def until_at_gate(url: str, count: int) -> None:
+    """Wait until so many orders stand half-way."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(AT_GATE).fetchall() != [(count,)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def is_refused(number: int) -> bool:

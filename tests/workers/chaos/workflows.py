@@ -19,6 +19,8 @@ CREATE TABLE effect (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run tex
 RECORD = "INSERT INTO effect (run, what, number) VALUES (%s, %s, %s)"
 GATE = Path("gate")
 """Opened by the tests; in the folder where the process works."""
+WAY_SECONDS = 0.3
+"""From the gate to the end; long enough to be killed there by another run."""
 CRASH = "CHAOS_CRASH_AT"
 QUICK = Retry(attempts=3, backoff=timedelta(milliseconds=10))
 
@@ -74,6 +76,7 @@ async def tell(ctx: StepContext, number: int) -> None:
 async def pass_gate(ctx: StepContext) -> None:
     while not GATE.exists():  # noqa: ASYNC110, a file
         await asyncio.sleep(0.02)
+    await asyncio.sleep(WAY_SECONDS)
 
 
 @step("die", external=True)
