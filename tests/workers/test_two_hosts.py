@@ -1,18 +1,13 @@
 """Two hosts, each with an API and workers, share nothing but one PostgreSQL and one Redis."""
 
 import asyncio
-import random
 from collections import Counter
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager
+from collections.abc import Generator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from core.app import Application
 from core.config import Config
-from core.testing import config_on
 from tests.acceptance.site import BOOKINGS, CONTACT, Site
 from tests.faults.load import customers
 from tests.faults.truth import findings
@@ -21,6 +16,7 @@ from .conftest import Redis, producing
 from .host import Host
 from .load import orders
 from .namespaces import Namespaces, unavailable
+from .site import Either, site_of
 from .truth import check
 
 ORDERS = 200
@@ -28,22 +24,6 @@ ROUNDS = 5
 CALLERS = 10
 
 Hosts = list[Host]
-
-
-class Either(httpx.AsyncBaseTransport):
-    """Sends each request to one host or the other, as a load balancer would, to the next one if it is gone."""
-
-    def __init__(self, urls: list[str]) -> None:
-        self.urls = urls
-        self._inner = httpx.AsyncHTTPTransport()
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        target = httpx.URL(random.choice(self.urls))
-        request.url = request.url.copy_with(host=target.host, port=target.port)
-        return await self._inner.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
 
 
 @pytest.fixture(params=["beside each other", pytest.param("in namespaces", marks=unavailable)])
@@ -59,16 +39,6 @@ def hosts(request: pytest.FixtureRequest, tmp_path: Path, url: str, redis: Redis
             Host(tmp_path / "b", **second) as b,
         ):
             yield [a, b]
-
-
-@asynccontextmanager
-async def site_of(url: str, config: Config, either: Either) -> AsyncGenerator[Site]:
-    application = Application.load(config_on(url, config))
-    async with (
-        application.running(sweeping=False),
-        httpx.AsyncClient(base_url="http://shop", transport=either, timeout=30) as http,
-    ):
-        yield Site(application, http)
 
 
 async def test_races_and_crashes_across_hosts(hosts: Hosts, url: str, redis: Redis, shop_config: Config) -> None:
