@@ -3,13 +3,14 @@
 import asyncio
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import make_url
+from sqlalchemy import Table, make_url
 
 from core.db.branch import Branch
 from core.db.embedded import EmbeddedPostgres
@@ -33,9 +34,9 @@ def postgres(tmp_path: Path) -> Generator[EmbeddedPostgres]:
     postgres.remove()
 
 
-def make_database(server: str, folder: Path, branches: list[Branch]) -> str:
+def make_database(server: str, folder: Path, branches: list[Branch], links: Sequence[Table[Any]]) -> str:
     """Make a database in which a commit outlives its process; without fsync not a loss of power, but none comes."""
-    database = DatabaseServer(server, folder=folder).create(branches)
+    database = DatabaseServer(server, folder=folder).create(branches, links)
     with psycopg.connect(database.url, autocommit=True) as connection:
         name = sql.Identifier(connection.info.dbname)
         connection.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = on").format(name))
@@ -55,9 +56,14 @@ async def stop(postgres: EmbeddedPostgres) -> None:
 
 
 async def test_says_busy_while_postgresql_is_away_and_recovers_by_itself(
-    postgres: EmbeddedPostgres, shop_branches: list[Branch], serve: Serve, tmp_path: Path, pytestconfig: pytest.Config
+    postgres: EmbeddedPostgres,
+    shop_branches: list[Branch],
+    shop_links: Sequence[Table[Any]],
+    serve: Serve,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
 ) -> None:
-    url = make_database(postgres.start(), tmp_path, shop_branches)
+    url = make_database(postgres.start(), tmp_path, shop_branches, shop_links)
     async with serve(url) as served:
         http = served.site.http
         async with customers(await served.site.open_shop()) as load:
