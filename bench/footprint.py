@@ -18,7 +18,7 @@ RUNS = 10_000
 AT_ONCE = 16
 DISK: LiteralString = """
 SELECT pg_total_relation_size('workflow_run') + pg_total_relation_size('workflow_step'),
-    pg_total_relation_size('bench_row'), pg_current_wal_lsn() - '0/0'"""
+    pg_total_relation_size('bench_row'), pg_current_wal_insert_lsn() - '0/0'"""
 
 
 class Size(NamedTuple):

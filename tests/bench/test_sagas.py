@@ -76,4 +76,6 @@ async def test_bytes_are_counted_beside_those_of_the_insert(config: Config):
     on_disk, logged = found["saga_bytes", "psycopg_insert"], found["saga_wal_bytes", "psycopg_insert"]
     assert 300 < on_disk.value < 3000
     assert 20 < on_disk.floor_value < 400
-    assert logged.ratio > 1
+    # Others write to the log of the server, too, so there is no upper limit.
+    assert logged.value > 300
+    assert logged.floor_value > 50
