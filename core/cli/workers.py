@@ -48,10 +48,12 @@ class Workers:
     def _start(self) -> None:
         # A signal between the fork and the set's update would miss the new worker.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-        pid = os.fork()
-        if pid == 0:
-            self._be_worker()
-        self._pids.add(pid)
+        # One that came before the block has told only those that there were.
+        if not self._stopping:
+            pid = os.fork()
+            if pid == 0:
+                self._be_worker()
+            self._pids.add(pid)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
 
     def _be_worker(self) -> None:
@@ -86,8 +88,7 @@ class Workers:
             self._stop(signal.SIGTERM, None)
             return 1
         time.sleep(PAUSE_SECONDS)
-        if not self._stopping:
-            self._start()
+        self._start()
         return 0
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:

@@ -7,6 +7,8 @@ from .definition import WEEK
 from .journal import ENDED
 
 BATCH = 500
+_OVER = [*ENDED - {"compensation_failed"}]
+"""A run that still owes undos stays until somebody has seen to it."""
 EVENTS_KEPT = WEEK
 """How long an event is kept, and longer while the run of one of its deliveries is."""
 
@@ -30,7 +32,7 @@ async def purge_finished(scope: Scope) -> int:
     purged = 0
     while True:
         async with scope.transaction() as transaction:
-            rows = await transaction.sql(_PURGE, (scope.clock.now(), [*ENDED], BATCH))
+            rows = await transaction.sql(_PURGE, (scope.clock.now(), _OVER, BATCH))
         purged += len(rows)
         if len(rows) < BATCH:
             return purged

@@ -16,6 +16,8 @@ from .recovery import Claimed, Recovery
 from .registry import Registry
 from .runner import Answer, Runner, UndoUnknown
 
+TURN_SECONDS = 10.0
+"""For how long a run that the sweep has taken up counts among those that are driven at once."""
 BATCH = 100
 """Runs that are claimed by one statement; they queue here for their turns."""
 
@@ -127,7 +129,7 @@ class Sweep:
         turns = self._container.config.database.pool_size
         while self._queue:
             if len(self._turns) >= turns:
-                await asyncio.wait(self._turns, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(self._turns, timeout=TURN_SECONDS / 10, return_when=asyncio.FIRST_COMPLETED)
             elif self._queue:
                 self._begin(self._queue.pop(next(iter(self._queue))))
 
@@ -135,6 +137,8 @@ class Sweep:
         task = self._drive(claimed)
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
+        # What takes long goes on without its turn: the others, and the next sweep, do not wait for it.
+        asyncio.get_running_loop().call_later(TURN_SECONDS, self._turns.discard, task)
         if claimed.row.id in self._suspects:
             task.add_done_callback(lambda _: self.wake_at(self._container.clock.now()))
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from core.app import Application
 from core.config import Config, Database, Engine, Jobs
 from core.errors import ConfigurationError
-from core.workflow import RunInProgress, Runs
+from core.workflow import RunInProgress, Runs, StepContext, step, sweep, workflow
 
 from .slots import ALL, Calls, Slot, take_one
 
@@ -92,6 +92,29 @@ async def test_a_worker_finds_what_no_hint_has_told_it_of(url: str, calls: Calls
         async with asyncio.timeout(5):
             while await status(app, id) != "done":  # noqa: ASYNC110, a row
                 await asyncio.sleep(0.01)
+
+
+async def test_runs_that_take_long_do_not_hold_up_the_sweep(url: str, calls: Calls, monkeypatch: pytest.MonkeyPatch):
+    gate = asyncio.Event()
+
+    @step("stand-at-the-gate", external=True)
+    async def stand_at_the_gate(ctx: StepContext) -> None:
+        await gate.wait()
+
+    @workflow("take-long", version=1)
+    async def take_long(data: None) -> None:
+        await stand_at_the_gate()
+
+    monkeypatch.setattr(sweep, "TURN_SECONDS", 0.2)
+    async with opened(url, calls, worker=True, queued=0) as app, app.scope() as scope:
+        for _ in range(6):  # one more than there are connections
+            await take_long.start(scope, None)
+        ids = [(await take_one.start(scope, Slot(name=name))).id for name in "abc"]
+        async with asyncio.timeout(10):
+            assert await app.workflows.sweep() == 9
+            while {await status(app, id) for id in ids} != {"done"}:  # noqa: ASYNC110, rows
+                await asyncio.sleep(0.01)
+        gate.set()
 
 
 def test_a_dispatcher_that_does_not_exist_is_refused():

@@ -38,6 +38,17 @@ async def test_e16_the_cleaner_deletes_only_finished_and_expired_runs(app: Appli
     assert await purge_finished(scope) == 1
 
 
+async def test_a_run_that_still_owes_undos_outlives_its_retention(app: Application, scope: Scope):
+    await take_for_an_hour.run(scope, Names(["a"]))
+    async with scope.transaction() as transaction:
+        await transaction.sql("UPDATE workflow_run SET status = 'compensation_failed'")
+    app.clock.set_offset(timedelta(days=30))
+
+    assert await purge_finished(scope) == 0
+
+    assert [run[1] for run in await runs(scope)] == ["compensation_failed"]
+
+
 async def test_erasing_a_person_deletes_their_finished_runs(scope: Scope):
     await take_for_an_hour.run(scope, Names(["a"]), subject="cus_1", key="k1")
     await take_for_an_hour.run(scope, Names(["b"]), subject="cus_2", key="k2")
