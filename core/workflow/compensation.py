@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Raw, structs
 
 from ..db import Session, Transaction, as_busy, connection_lost, is_transient
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, HoldfastError
 from .codec import ErrorData, decode, describe_error
-from .errors import CommitFailed, PermanentFailure, StepTimedOut, Suspended
+from .errors import CommitFailed, Halted, PermanentFailure, StepTimedOut, Suspended
 from .invocation import invoke
 from .journal import FAILURE_PATH, NULL, Change, Entry, Undo, attempt_path, path_order, undo_path
 from .ownership import check_ours
@@ -56,10 +56,16 @@ async def _end(record: Record, error: ErrorData) -> None:
     await record.commit(await record.begin_flush(), record.failed(error))
 
 
-async def undo_child(record: Record, steps: Steps, failure: Entry) -> None:
-    """Run every undo that a failed child's entry lists and that has no entry yet; the run goes on."""
+async def undo_child(record: Record, steps: Steps, failure: Entry, error: HoldfastError) -> None:
+    """Run every undo that a failed child's entry lists and that has no entry yet; the run goes on.
+
+    Raises `Halted` with `error` when one of them was given up: no body is told that what it called was undone if it
+    was not. Otherwise as `compensate`.
+    """
     for undo in _left(record, failure):
         await _Undoing(record, steps, undo, lambda _entry: record.running()).run()
+    if any(record.recorded[undo_path(undo.path)].error is not None for undo in failure.undos):
+        raise Halted(error)
 
 
 def _left(record: Record, failure: Entry) -> list[Undo]:

@@ -155,7 +155,7 @@ class CommitFailed(ControlFlow):
 
 
 class Halted(ControlFlow):
-    """The run ends with `error` although its body has not: it is past its deadline, or to be cancelled."""
+    """The run ends with `error` although its body has not: it is past its deadline, to be cancelled, or not undone."""
 
     def __init__(self, error: HoldfastError) -> None:
         super().__init__(str(error))

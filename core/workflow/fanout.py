@@ -19,8 +19,8 @@ class Performs(Protocol):
         """Return the outcome of a call."""
         ...
 
-    async def drop(self, lane: Lane, path: str, call: Call[Any]) -> None:
-        """Undo what a branch did that is not to be finished."""
+    async def drop(self, lane: Lane, path: str, call: Call[Any], error: HoldfastError) -> None:
+        """Undo what a branch did that is not to be finished, because of `error`."""
         ...
 
 
@@ -75,7 +75,7 @@ async def fan_out(
         _check_suspended(branches)
         return tuple(branch.outcome[0] for branch in branches if branch.outcome is not None), None
     for branch in reversed(branches):
-        await performs.drop(parent, branch.path, branch.call)
+        await performs.drop(parent, branch.path, branch.call, failures[0])
     failures[0].siblings = failures[1:]
     return None, failures[0]
 

@@ -132,11 +132,12 @@ class Performer:
         stored = self._record.recorded.get(path)
         self._check(stored, entry, kinds=("child", "failure"))
         what = f"the result of workflow {definition.id}"
+        if stored is not None and stored.error is not None:
+            error = restore_error(stored.error)
+            await self._undo(lane, stored, error)
+            return None, error
         if stored is not None:
-            with lane.sheltered():
-                await undo_child(self._record, self._steps, stored)
-            value = None if stored.error else _known(stored, definition.types[1], what)
-            return value, restore_error(stored.error) if stored.error else None
+            return _known(stored, definition.types[1], what), None
         ended = await Frame(self._record, lane, definition, f"{path}.").drive(call.argument(), self)
         try:
             if isinstance(ended, HoldfastError):
@@ -148,29 +149,34 @@ class Performer:
         self._ended(entry, started, value)
         return copy, None
 
-    async def drop(self, lane: Lane, path: str, call: Call[Any]) -> None:
-        """Undo what a stopped branch did, if it is a child; a step that was stopped has done nothing."""
+    async def drop(self, lane: Lane, path: str, call: Call[Any], error: HoldfastError) -> None:
+        """Undo what a branch did that `error` stopped, if it is a child; a step that was stopped has done nothing."""
         if not isinstance(call, ChildCall):
             return
         stored = self._record.entries().get(path)
         if stored is not None and stored.kind == "failure":
             # It had failed by itself, and an undo of its is not due yet.
-            with lane.sheltered():
-                await undo_child(self._record, self._steps, stored)
+            await self._undo(lane, stored, error)
         elif stored is None and self._record.owed(f"{path}."):
             entry = self._record.entry(path, call.definition.id, "child", call.given)
-            await self._fail_child(lane, entry, SiblingFailed())
+            await self._fail_child(lane, entry, SiblingFailed(), because=error)
 
-    async def _fail_child(self, lane: Lane, entry: Entry, error: HoldfastError) -> Outcome:
-        """Undo what the child did, before its error reaches the parent's body."""
+    async def _undo(self, lane: Lane, failure: Entry, error: HoldfastError) -> None:
+        """Undo what a failed child did, to the end: an undo that is broken off here would be nobody's."""
+        with lane.sheltered():
+            await undo_child(self._record, self._steps, failure, error)
+
+    async def _fail_child(
+        self, lane: Lane, entry: Entry, error: HoldfastError, *, because: HoldfastError | None = None
+    ) -> Outcome:
+        """Undo what the child did, before its error reaches the parent's body; `because` of another one's, if any."""
         data = error_data(error, f"the error of workflow {entry.step}")
         owed = self._record.owed(f"{entry.path}.", lane.unwritten)
         failure = self._record.failure(entry, data, owed)
         if owed:
-            # An undo that is broken off here would be nobody's.
             with lane.sheltered():
                 await lane.flush(self._record.running(), failure)
-                await undo_child(self._record, self._steps, failure)
+                await self._undo(lane, failure, because or error)
         else:
             self._record.pending.append(failure)
         return None, error

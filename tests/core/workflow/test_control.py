@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from core.app import Application
 from core.config import Engine
 from core.container import Scope
+from core.testing import replay_after_every_call
 from core.workflow import (
     Nondeterministic,
     PermanentFailure,
@@ -138,6 +139,67 @@ async def test_e6_a_childs_undo_that_waits_for_its_next_attempt_is_retried_at_on
 
         assert await run.result() == "caught"
         assert await slots(scope) == []
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+async def test_a_body_does_not_go_on_when_a_child_could_not_be_undone(
+    scope: Scope, calls: Calls, moods: Moods, replayed: bool
+):
+    @workflow("go-on", version=1)
+    async def go_on(data: Names) -> str:
+        await take_slot(Slot(name="before"))
+        with suppress(SlotForbidden):
+            await glue_and_fail(data)
+        await take_slot(Slot(name="after"))
+        return "caught"
+
+    with pytest.raises(SlotForbidden), replay_after_every_call() if replayed else nullcontext():
+        await go_on.run(scope, Names(["a", "b"]))
+
+    run_id = await until(scope, "compensation_failed")
+    assert calls[:3] == ["take before", "take a", "take b"]
+    assert [call for call in calls[3:] if not call.startswith("unglue")] == [
+        *["give back b", "give back a", "give back before"],
+    ]
+    calls.clear()
+    moods.update({"a": True, "b": True})
+    await scope.resolve(Runs).retry(run_id)
+    await until(scope, "compensated")
+    assert calls == ["unglue b 1", "unglue a 1"]
+
+
+async def test_a_body_does_not_go_on_when_a_stopped_branch_could_not_be_undone(
+    scope: Scope, calls: Calls, moods: Moods
+):
+    glued = asyncio.Event()
+
+    @step("fail-when-glued", external=True)
+    async def fail_when_glued(ctx: StepContext) -> None:
+        await glued.wait()
+        raise SlotForbidden
+
+    @step("stand-still")
+    async def stand_still(ctx: StepContext) -> None:
+        glued.set()
+        await asyncio.sleep(60)
+
+    @workflow("glue-and-stand", version=1)
+    async def glue_and_stand(data: None) -> None:
+        await glue("a")
+        await stand_still()
+
+    @workflow("go-on", version=1)
+    async def go_on(data: None) -> str:
+        with suppress(SlotForbidden):
+            await parallel(glue_and_stand(None), fail_when_glued())
+        return "caught"
+
+    moods["for good"] = True
+    with pytest.raises(SlotForbidden):
+        await go_on.run(scope, None)
+
+    assert await runs(scope) == [("go-on", "compensation_failed", None)]
+    assert calls == ["unglue a 1"]
 
 
 async def test_nothing_can_be_done_to_a_run_that_does_not_exist(scope: Scope):
