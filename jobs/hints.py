@@ -1,10 +1,14 @@
 """The threads of a worker process that take hints from Redis and have its loop follow them."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from queue import Empty
+from typing import Any
 
 import structlog
-from dramatiq import Actor, Worker
+from dramatiq import Actor, Message, Worker
 from redis.exceptions import RedisError
 
 from core.config import Config
@@ -41,7 +45,16 @@ class Hints:
         self._worker.start()
 
     def take_no_more(self) -> None:
-        """Let each thread end with the run that it waits for; hints that are still in memory go back to Redis."""
+        """Give the hints in memory back to Redis, for others to follow, and let each thread end with its run.
+
+        To be called in a thread of its own, while runs can still be driven: until then hints may be followed.
+        """
+        takers = self._worker.consumers.values()
+        for taker in takers:
+            taker.stop()
+        for taker in takers:
+            taker.join(STOP_MILLISECONDS / 1000)
+        self._give_back()
         for thread in self._worker.workers:
             thread.stop()
 
@@ -50,8 +63,27 @@ class Hints:
         try:
             self._worker.stop(timeout=STOP_MILLISECONDS)
         except RedisError as error:
-            log.warning("hints_not_returned", error=str(error))
+            _tell(error)
         self._broker.close()
+
+    def _give_back(self) -> None:
+        hints: defaultdict[str, list[Any]] = defaultdict(list)
+        kind: Any = Message
+        with suppress(Empty):
+            while True:
+                message: Any = self._worker.work_queue.get_nowait().message
+                hints[message.queue_name].append(message)
+        for queue, taker in self._worker.consumers.items():
+            source: Any = taker.consumer
+            if source is None:
+                continue  # Redis was never there
+            # What was fetched in one go and not handed on yet, which Dramatiq forgets.
+            hints[queue] += map(kind.decode, source.message_cache)
+            source.message_cache = []
+            try:
+                source.requeue(hints[queue])
+            except RedisError as error:
+                _tell(error)
 
     def follow(self, run_id: str) -> None:
         """Have a run driven, and wait for its end for a while."""
@@ -68,3 +100,7 @@ class Hints:
             log.warning("hint_not_followed", run_id=run_id, error=repr(error))
             claimed = False
         HINTS.labels("followed" if claimed else "idle").inc()
+
+
+def _tell(error: RedisError) -> None:
+    log.warning("hints_not_returned", error=str(error))
