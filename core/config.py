@@ -52,6 +52,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How often a failing compensation is tried before the run ends as `compensation_failed`."""
     undo_pause_seconds: Seconds = 1
     """Before the second attempt; doubling up to five minutes."""
+    poison_deaths: Positive = 10
+    """How many processes may die with a run, its journal not growing, before it is parked."""
 
 
 class Http(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ def upgrade() -> None:
                 'compensated', 'compensation_failed', 'cancelled', 'nondeterministic')),
             epoch integer NOT NULL DEFAULT 0,
             takeovers integer NOT NULL DEFAULT 0,
+            deaths integer NOT NULL DEFAULT 0,
             owner text,
             due_at timestamptz,
             deadline_at timestamptz,

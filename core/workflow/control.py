@@ -8,7 +8,7 @@ from .errors import RunNotFound, RunStateConflict
 
 # A finished or parked run becomes one that nobody drives, so that whoever claims it undoes it.
 _CANCEL: LiteralString = """
-UPDATE workflow_run SET cancel_requested = true, finished_at = NULL, expires_at = NULL,
+UPDATE workflow_run SET cancel_requested = true, finished_at = NULL, expires_at = NULL, deaths = 0,
     status = CASE WHEN status IN ('done', 'nondeterministic') THEN 'running' ELSE status END,
     epoch = epoch + (status IN ('done', 'nondeterministic'))::integer,
     due_at = CASE WHEN owner IS NULL THEN %(now)s ELSE due_at END
@@ -16,7 +16,8 @@ WHERE id = %(id)s AND status IN ('queued', 'running', 'waiting', 'done', 'nondet
 RETURNING status"""
 
 _RETRY: LiteralString = """
-UPDATE workflow_run SET due_at = %(now)s, finished_at = NULL, expires_at = NULL, epoch = epoch + 1, status = %(status)s
+UPDATE workflow_run SET due_at = %(now)s, finished_at = NULL, expires_at = NULL, epoch = epoch + 1, deaths = 0,
+    status = %(status)s
 WHERE id = %(id)s"""
 _RETRIED = {
     "queued": "queued",

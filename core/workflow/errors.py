@@ -138,6 +138,12 @@ class Nondeterministic(HoldfastError):
     code = "nondeterministic"
 
 
+class PoisonRun(HoldfastError):
+    """One process after the other has died while it drove this run, so it is parked."""
+
+    code = "poison_run"
+
+
 class ControlFlow(BaseException):
     """Base of the engine's control flow: a `BaseException`, so that no `except Exception` swallows it."""
 

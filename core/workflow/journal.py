@@ -61,7 +61,7 @@ run AS (
         status = CASE WHEN cancel_requested AND %(status)s IN ('done', 'waiting') THEN status ELSE %(status)s END,
         owner = CASE WHEN cancel_requested AND %(status)s IN ('done', 'waiting') THEN owner ELSE %(owner)s END,
         result = %(result)s::jsonb, error = %(error)s::jsonb, due_at = %(due_at)s, finished_at = %(finished_at)s,
-        expires_at = %(expires_at)s, key = %(key)s
+        expires_at = %(expires_at)s, key = %(key)s, deaths = 0
     WHERE id = %(id)s AND epoch = %(epoch)s AND status = %(expected)s RETURNING id, status, cancel_requested)"""
 _ADDED: LiteralString = """
 added AS (

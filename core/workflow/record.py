@@ -44,12 +44,14 @@ class Record(State):
     """The journal of one run: entries are recorded when durable, pending until the next flush."""
 
     async def park(self, error: HoldfastError) -> None:
-        """Move the run to `nondeterministic`, keeping `error` to be shown; raises `CommitFailed`, `Fenced`."""
+        """Move the run to `nondeterministic`, keeping `error` to be shown; raises `CommitFailed`, `Fenced`.
+
+        One that is being undone ends `compensation_failed`.
+        """
         data = error_data(error, "the divergence")
         self.pending = []
-        await self.commit(
-            await self.begin_flush(), Change(status="nondeterministic", error=msgspec.json.encode(data), key=self.key)
-        )
+        parked = Change(status="nondeterministic", error=msgspec.json.encode(data), key=self.key)
+        await self.commit(await self.begin_flush(), self.not_undone() if self.status == "compensating" else parked)
 
     async def give_up(self, transaction: Transaction, row: RunRow) -> None:
         """Have what the run did undone, by whoever takes it up, because of the error that it is parked with."""

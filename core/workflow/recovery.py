@@ -30,7 +30,7 @@ FIRST_PAUSE, LAST_PAUSE = 1.0, 3600.0
 """Seconds that a run which could not be driven here is left alone here; doubling."""
 _FAR_OFF = datetime.max.replace(tzinfo=UTC)
 SUSPECTED = 3
-"""Takeovers after which a run may be what kills its processes: such runs are driven one at a time."""
+"""Takeovers from processes that had died, the run's journal not growing, after which it may be what kills them."""
 LEASES_KEPT = 10
 """A process that has not beaten for so many leases is forgotten, unless runs still name it."""
 
@@ -43,7 +43,7 @@ _MINE: LiteralString = """
 _LOST: LiteralString = f"""
 WITH alive AS (
     SELECT id FROM workflow_process WHERE beat_at > clock_timestamp() - %(lease)s)
-SELECT run.id, run.owner IS NOT NULL AS taken_over FROM workflow_run AS run
+SELECT run.id, coalesce(run.owner <> %(me)s, false) AS taken_over FROM workflow_run AS run
 WHERE run.status IN ('queued', 'running', 'compensating')
     AND (run.status <> 'queued' OR run.due_at IS NOT NULL OR run.created_at <= %(queued_before)s)
     AND (run.owner IS NULL AND (run.due_at IS NULL OR run.due_at <= %(now)s) OR run.id = ANY(%(orphans)s) OR (
@@ -55,19 +55,19 @@ WHERE run.status = 'waiting' AND run.due_at <= %(now)s{_MINE}"""  # noqa: S608, 
 
 _CLAIM: LiteralString = """
 UPDATE workflow_run AS run SET epoch = run.epoch + 1, owner = %(me)s, due_at = NULL,
-    takeovers = run.takeovers + lost.taken_over::integer,
+    takeovers = run.takeovers + lost.taken_over::integer, deaths = run.deaths + lost.taken_over::integer,
     status = CASE WHEN run.status IN ('queued', 'waiting') THEN 'running' ELSE run.status END
 FROM lost WHERE run.id = lost.id
 RETURNING """
 _ALL: LiteralString = """
     run.id, run.epoch, run.status, run.input_hash, run.entries::text, run.result::text, run.error::text, run.key,
     run.cancel_requested, run.workflow, run.version, run.input::text, run.context::text, run.created_at,
-    run.deadline_at"""
+    run.deadline_at, run.deaths"""
 _READ: LiteralString = f"SELECT {_ALL}, false FROM workflow_run AS run WHERE id = %s"  # noqa: S608, of constants
 _LIMIT: LiteralString = "ORDER BY run.id LIMIT %(limit)s"
-_UNSUSPECTED: LiteralString = "AND run.takeovers < %(suspected)s ORDER BY run.id LIMIT %(limit)s"
-_SUSPECT: LiteralString = "AND run.takeovers >= %(suspected)s ORDER BY run.takeovers, run.id LIMIT 1"
-_THIS: LiteralString = "AND run.id = %(id)s"
+_UNSUSPECTED: LiteralString = "AND run.deaths < %(suspected)s ORDER BY run.id LIMIT %(limit)s"
+_SUSPECT: LiteralString = "AND run.deaths >= %(suspected)s ORDER BY run.deaths, run.id LIMIT %(limit)s"
+_THIS: LiteralString = "AND run.id = %(id)s AND run.deaths < %(suspected)s"
 _LOCK: LiteralString = "FOR UPDATE OF run SKIP LOCKED"
 
 _NEXT: LiteralString = """
@@ -91,6 +91,8 @@ class Claimed(NamedTuple):
 
     record: Record
     row: RunRow
+    deaths: int
+    """How many processes have died with it since its journal grew last."""
     taken_over: bool
     at: float
     """When it was claimed, on the monotonic clock."""
@@ -125,12 +127,15 @@ class Recovery:
         values = {**self._values(), "orphans": orphans, "limit": limit}
         return [*await self._claim(_LOST, _UNSUSPECTED, values), *await self._claim(_DUE, _LIMIT, values)]
 
-    async def claim_suspect(self, orphans: list[str]) -> list[Claimed]:
-        """Return a run that several processes have died with, if there is one: that which fewest have."""
-        return await self._claim(_LOST, _SUSPECT, {**self._values(), "orphans": orphans})
+    async def claim_suspects(self, orphans: list[str], limit: int) -> list[Claimed]:
+        """Return up to `limit` runs that several processes have died with, those first with which fewest have."""
+        return await self._claim(_LOST, _SUSPECT, {**self._values(), "orphans": orphans, "limit": limit})
 
     async def claim_this(self, run_id: str, *, queued: bool) -> list[Claimed]:
-        """Return one run, which is this process's from now on, if it is lost or due, or else `queued`."""
+        """Return one run, which is this process's from now on, if it is lost or due, or else `queued`.
+
+        Not if several processes have died with it: then it is the sweep's.
+        """
         values = {**self._values(), "orphans": list[str](), "id": run_id}
         values["queued_before"] = _FAR_OFF if queued else None
         return [*await self._claim(_LOST, _THIS, values), *await self._claim(_DUE, _THIS, values)]
@@ -206,7 +211,8 @@ class Recovery:
         await self._session.sql(_FORGET, (LEASES_KEPT * lease, self._heartbeat.process_id))
 
     def _read(self, row: Tuple, later: list[str], at: float) -> Claimed:
-        run, (workflow, version, given, context, created_at, deadline_at, taken_over) = RunRow(*row[:9]), row[9:]
+        run = RunRow(*row[:9])
+        workflow, version, given, context, created_at, deadline_at, deaths, taken_over = row[9:]
         record = Record(
             self._container,
             self._registry.nearest(workflow, version),
@@ -219,7 +225,7 @@ class Recovery:
         )
         record.input_hash = run.input_hash
         record.deadline_at = deadline_at
-        return Claimed(record, run, taken_over, at, later)
+        return Claimed(record, run, deaths, taken_over, at, later)
 
     async def hand_over(self) -> None:
         """Leave what this process has not finished to the others, at once."""

@@ -21,6 +21,7 @@ from .errors import (
     Fenced,
     IdempotencyMismatch,
     Parked,
+    PoisonRun,
     RunInProgress,
     Suspended,
     WorkflowFailed,
@@ -80,6 +81,8 @@ class Runner:
         self._failures = 0
         """How many passes ended with a commit that failed."""
         self._failure: CommitFailed | Fenced | None = None
+        self._poison: PoisonRun | None = None
+        """Why the run is not to be driven at all."""
 
     async def resume(self, claimed: Claimed) -> Answer:
         """Take a claimed run from where its journal ends to its own end; see `run`; raises `UndoUnknown` too."""
@@ -92,6 +95,8 @@ class Runner:
         if unknown:
             raise UndoUnknown(f"run {row.id} owes undos of steps that are not known here: {', '.join(unknown)}")
         tell_recovery(self._record.definition.id, row.id, row.epoch, taken_over=claimed.taken_over)
+        if claimed.deaths >= self._record.container.config.engine.poison_deaths:
+            self._poison = PoisonRun(f"{claimed.deaths} processes have died while they drove run {row.id}")
         return await self.run()
 
     async def _is_ours(self, claimed: RunRow) -> bool:
@@ -121,7 +126,9 @@ class Runner:
     async def _pass(self) -> Answer | None:
         """Go once through the body, or mend what the last pass left; None means that another pass is needed."""
         try:
-            return await (self._drive() if self._failure is None else self._recover(self._failure))
+            if self._failure is not None:
+                return await self._recover(self._failure)
+            return await (self._drive() if self._poison is None else self._park(self._poison))
         except Dropped:
             return None
         except (CommitFailed, Fenced) as failure:
@@ -137,13 +144,16 @@ class Runner:
         except Decided as decided:
             return await self._answer_of(decided.run_id)
         except Parked as parked:
-            await self._record.park(parked.error)
-            return Answer(error=parked.error)
+            return await self._park(parked.error)
         if isinstance(outcome, Suspended):
             return Answer(suspended=True, due_at=outcome.due_at)
         if isinstance(outcome, HoldfastError):
             return await self._settle(outcome)
         return None if outcome is None else Answer(outcome.value)
+
+    async def _park(self, error: HoldfastError) -> Answer:
+        await self._record.park(error)
+        return Answer(error=error)
 
     async def _settle(self, error: HoldfastError) -> Answer:
         """Run the compensations that are owed, if any."""

@@ -12,7 +12,7 @@ from msgspec import structs
 from ..container import Container
 from ..errors import HoldfastError, InvalidData
 from .call import Line
-from .codec import ErrorData, decode, hash_of, restore_error
+from .codec import ErrorData, decode, error_data, hash_of, restore_error
 from .definition import Definition
 from .errors import RunCancelled, RunTimedOut, UnstorableResult, WorkflowFailed
 from .journal import FAILURE_PATH, Change, Entry, Undo, path_order, undo_path
@@ -159,6 +159,12 @@ class State:
         # That of a delivery is how its event knows it, and nobody asks with it for another answer.
         if not restore_error(error).remembered and not self.definition.is_delivery:
             change.key = None
+        return change
+
+    def not_undone(self) -> Change:
+        """Return the change of the last flush of a run that can be undone no further."""
+        change = self.failed(error_data(self.stored_failure(), "the error of a run that is being undone"))
+        change.status = "compensation_failed"
         return change
 
     def stored_failure(self) -> HoldfastError:

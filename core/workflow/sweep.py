@@ -44,7 +44,9 @@ class Sweep:
         """Runs that may be this process's already, and are driven in a moment."""
         self._turns: set[asyncio.Task[Answer]] = set()
         self._suspects: set[str] = set()
-        """The run that was claimed last of those that may be what kills its processes."""
+        """Runs under way that may be what kills their processes."""
+        self._suspects_at_once = 1
+        """Doubles with each lot that this process has survived."""
         self._task: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
         self._next: datetime | None = None
@@ -103,23 +105,29 @@ class Sweep:
         taken = 0
         await self._recovery.forget_the_dead()
         while claimed := await self._claim():
-            self._queue.update({each.row.id: each for each in claimed})
-            taken += len(claimed)
+            taken += claimed
             await self._take_turns()
         self.wake_at(await self._recovery.next_due())
         return taken
 
-    async def _claim(self) -> list[Claimed]:
+    async def _claim(self) -> int:
         orphans = await self._recovery.orphans(self._known)
-        return [*await self._recovery.claim(orphans, BATCH), *await self._claim_suspect(orphans)]
+        claimed = await self._recovery.claim(orphans, BATCH)
+        self._queue.update({each.row.id: each for each in claimed})
+        return len(claimed) + await self._take_suspects(orphans)
 
-    async def _claim_suspect(self, orphans: list[str]) -> list[Claimed]:
-        """Claim a run that may be what kills its processes, if none is driven here; an API process leaves it alone."""
-        if self._recovery.queued_after is None or self._known() & self._suspects:
-            return []
-        suspects = await self._recovery.claim_suspect(orphans)
+    async def _take_suspects(self, orphans: list[str]) -> int:
+        """Drive runs that may be what kills their processes, at once and few together; an API process drives none.
+
+        So that one which does takes few others with it, and is known by how often it was among them.
+        """
+        if self._recovery.queued_after is None or self._suspects:
+            return 0
+        suspects = await self._recovery.claim_suspects(orphans, self._suspects_at_once)
         self._suspects = {each.row.id for each in suspects}
-        return suspects
+        for each in suspects:
+            self._begin(each)
+        return len(suspects)
 
     def _known(self) -> set[str]:
         return {*self._driven(), *self._queue, *self._claiming}
@@ -140,7 +148,17 @@ class Sweep:
         # What takes long goes on without its turn: the others, and the next sweep, do not wait for it.
         asyncio.get_running_loop().call_later(TURN_SECONDS, self._turns.discard, task)
         if claimed.row.id in self._suspects:
-            task.add_done_callback(lambda _: self.wake_at(self._container.clock.now()))
+            task.add_done_callback(lambda _: self._clear(claimed.row.id))
+            asyncio.get_running_loop().call_later(TURN_SECONDS, self._clear, claimed.row.id)
+
+    def _clear(self, run_id: str) -> None:
+        """Take a run for harmless; after the last of a lot comes the next one, a larger one."""
+        if run_id not in self._suspects:
+            return
+        self._suspects.discard(run_id)
+        if not self._suspects:
+            self._suspects_at_once = min(self._suspects_at_once * 2, self._container.config.database.pool_size)
+            self.wake_at(self._container.clock.now())
 
     async def take_up(self, run_id: str, *, queued: bool) -> "list[asyncio.Task[Answer]]":
         """Drive a run out of turn: another one waits for it, and may hold the last turn itself."""

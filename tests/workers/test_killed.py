@@ -6,8 +6,6 @@ import random
 import re
 import signal
 
-from core.workflow.recovery import SUSPECTED
-
 from .chaos.workflows import CRASH, GATE, kill_process, place_behind_gate
 from .conftest import Redis, flush, producing
 from .host import Host, Program
@@ -19,6 +17,8 @@ KILLS = 8
 PROCESSES = 3
 PATIENCE_SECONDS = 30
 TOGETHER = 6
+POISONED = 5
+PARKED = re.compile(r"poison_run.*run_parked|run_parked.*poison_run")
 WORKER_ENDED = re.compile('"event":"worker_ended"')
 
 
@@ -43,7 +43,7 @@ async def test_every_order_is_done_once_although_workers_are_killed_at_random(
     assert len(WORKER_ENDED.findall(worker.said)) > 1
 
 
-async def test_a_run_that_kills_its_processes_does_not_take_others_with_it_for_ever(
+async def test_a_run_that_kills_its_processes_does_not_take_others_with_it_for_ever_and_is_parked(
     host: Host, url: str, redis: Redis
 ) -> None:
     async with producing(url, redis.url) as app:
@@ -51,9 +51,10 @@ async def test_a_run_that_kills_its_processes_does_not_take_others_with_it_for_e
         await start_all(app, [1], kill_process)
     await flush(redis.url)  # one sweep takes all of them up
     (host.folder / GATE).touch()
-    worker = host.start("worker", "--processes", "2")
+    worker = host.start("worker", "--processes", "2", HOLDFAST_ENGINE_POISON_DEATHS=str(POISONED))
     await asyncio.to_thread(until_all_finished, url, TOGETHER)
-    assert len(WORKER_ENDED.findall(worker.said)) >= SUSPECTED
+    await asyncio.to_thread(worker.until_it_says, PARKED)
+    assert len(WORKER_ENDED.findall(worker.said)) == POISONED
     check(url, range(TOGETHER))
 
 
