@@ -22,7 +22,13 @@ from .chaos import workflows
 from .host import Host
 
 DISPATCHER = "jobs.broker:DramatiqDispatcher"
-ALL = [workflows.place_order, workflows.place_behind_gate, workflows.kill_process, workflows.break_down]
+ALL = [
+    workflows.place_order,
+    workflows.place_behind_gate,
+    workflows.place_overnight,
+    workflows.kill_process,
+    workflows.break_down,
+]
 
 
 class Redis:

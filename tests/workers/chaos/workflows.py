@@ -11,7 +11,7 @@ import msgspec
 from core.errors import HoldfastError
 from core.event import Event, subscriber
 from core.testing import crash_at
-from core.workflow import Retry, StepContext, StepResponse, step, workflow
+from core.workflow import Retry, StepContext, StepResponse, sleep, step, workflow
 
 TABLES = """
 CREATE TABLE effect (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run text NOT NULL, what text NOT NULL,
@@ -21,6 +21,7 @@ GATE = Path("gate")
 """Opened by the tests; in the folder where the process works."""
 WAY_SECONDS = 0.3
 """From the gate to the end; long enough to be killed there by another run."""
+NIGHT = timedelta(hours=8)
 CRASH = "CHAOS_CRASH_AT"
 QUICK = Retry(attempts=3, backoff=timedelta(milliseconds=10))
 
@@ -99,6 +100,15 @@ async def place_behind_gate(number: int) -> int:
     """Is in the middle of it until the gate opens."""
     await order(number)
     await pass_gate()
+    await bill(number)
+    return number
+
+
+@workflow("chaos-night", version=1)
+async def place_overnight(number: int) -> int:
+    """Sleeps in the middle of it."""
+    await order(number)
+    await sleep(NIGHT)
     await bill(number)
     return number
 
