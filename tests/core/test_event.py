@@ -29,6 +29,14 @@ class NotNow(HoldfastError):
     status = 422
 
 
+class Unreachable(HoldfastError):
+    """Once more."""
+
+    code = "test_unreachable"
+    status = 503
+    retryable = True
+
+
 @step("hear")
 async def hear(ctx: StepContext, who: str, text: str, id: str) -> None:
     HEARD.append((who, text, id))
@@ -209,3 +217,41 @@ async def test_a_run_that_is_cancelled_in_its_last_step_tells_nothing_but_what_w
     await until_idle(scope)
     assert await outbox(scope) == ["now", "not before"]
     assert sorted(text for who, text, _ in HEARD if who == "ear") == ["not before", "now"]
+
+
+async def test_an_external_step_tells_what_its_last_attempt_did_and_nothing_of_those_that_failed(scope: Scope):
+    @step("try-to-tell", external=True, retry=QUICK)
+    async def try_to_tell(ctx: StepContext) -> None:
+        ctx.emit("told", Told(f"attempt {ctx.attempt}"))
+        ctx.emit("told", Told(f"attempt {ctx.attempt}, at once"), at_once=True)
+        if ctx.attempt < 3:
+            raise Unreachable
+
+    @workflow("tell-at-last", version=1)
+    async def tell_at_last(data: None) -> None:
+        await try_to_tell()
+
+    await tell_at_last.run(scope, None)
+    await until_idle(scope)
+    assert sorted(await outbox(scope)) == ["attempt 3", "attempt 3, at once"]
+    assert sorted(text for who, text, _ in HEARD if who == "ear") == ["attempt 3", "attempt 3, at once"]
+
+
+async def test_an_external_step_that_never_succeeds_tells_nothing(scope: Scope):
+    @step("tell-in-vain", external=True, retry=QUICK)
+    async def tell_in_vain(ctx: StepContext) -> None:
+        ctx.emit("told", Told("in vain"))
+        ctx.emit("told", Told("in vain, at once"), at_once=True)
+        raise Unreachable
+
+    @workflow("tell-in-vain", version=1)
+    async def tell_all_in_vain(data: None) -> None:
+        await tell("before")
+        try:
+            await tell_in_vain()
+        except Unreachable:
+            await tell("after")
+
+    await tell_all_in_vain.run(scope, None)
+    await until_idle(scope)
+    assert sorted(await outbox(scope)) == ["after", "before"]
