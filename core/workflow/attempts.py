@@ -135,7 +135,8 @@ _ONCE: dict[str, Once] = {"read": _read_once, "external": _act_once, "transactio
 async def _attempt(record: Record, call: StepCall[Any], entry: Entry, session: Session) -> tuple[Any, Entry]:
     """Run the step's function; return the decoded copy of its value, and the entry with the encoded one."""
     step = call.step
-    returned, emitted = await invoke(record, entry, session, step, step.fn, *call.args, **call.kwargs)
+    args, kwargs = call.own_arguments()
+    returned, emitted = await invoke(record, entry, session, step, step.fn, *args, **kwargs)
     value, argument = _value_and_argument(returned)
     encoded = encode(value, f"the result of step {step.id}")
     undo = None

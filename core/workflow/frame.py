@@ -110,7 +110,9 @@ class Frame:
         self._live = True
         left = [other for other in self._record.recorded if self._is_left(other, path, nested)]
         if left:
-            raise Parked(Nondeterministic(f"the journal has {', '.join(left)}, which the body did not call"))
+            detail = f"the journal has {', '.join(left)}, which the body did not call"
+            known = self._record.recorded[left[0]].step
+            raise Parked(Nondeterministic(detail, path=left[0], field="step", journal=known, body=None))
 
     def _is_left(self, other: str, path: str, nested: str) -> bool:
         if not other.startswith(self._prefix):

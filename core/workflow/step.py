@@ -54,6 +54,17 @@ class StepCall(Call[R]):
         self.kwargs = kwargs
         self.nested = ":begun" if step.kind == "external" else ""
 
+    def own_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments for one attempt, in a copy: neither the body nor another attempt sees it change.
+
+        What has a hash is taken for immutable, and passed as it is.
+        """
+        try:
+            hash((self.args, *self.kwargs.values()))
+        except TypeError:
+            return copy.deepcopy((self.args, self.kwargs))
+        return self.args, self.kwargs
+
 
 class AnyStep(Generic[P, R, U]):
     """What all kinds of step have in common: calling one makes a call to be awaited in a body."""

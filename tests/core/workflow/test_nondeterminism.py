@@ -55,6 +55,8 @@ async def test_a_body_that_changes_its_mind_parks_the_run(
         await waver.run(far, change, key="k")
 
     assert shown in caught.value.detail
+    assert caught.value.data["path"] == "1"
+    assert caught.value.data["journal"] != caught.value.data["body"]
     assert calls == ["take a", "take b"]
     assert await slots(scope) == ["a"]
     assert await runs(scope) == [("waver", "nondeterministic", "k")]

@@ -8,6 +8,7 @@ import pytest
 
 from core.container import Scope
 from core.errors import Busy
+from core.testing import replay_after_every_call
 from core.workflow import PermanentFailure, Retry, StepContext, StepFailed, StepTimedOut, step, workflow
 
 from .payments import QUICK, SHORT
@@ -41,6 +42,24 @@ async def test_c2_a_step_that_succeeds_at_its_third_attempt_returns_that_value(s
     assert calls == ["try 1", "try 2", "try 3"]
     [(stored,)] = await scope.session.sql("SELECT entry ->> 'attempts' FROM workflow_step WHERE path = '1'")
     assert stored == "3"
+
+
+async def test_a_step_may_change_what_it_is_given_and_neither_the_body_nor_another_attempt_sees_it(scope: Scope):
+    @step("use-up", external=True, retry=PATIENT)
+    async def use_up(ctx: StepContext, names: list[str], *, notes: dict[str, list[str]]) -> str:
+        name = names.pop()
+        notes["used"].append(name)
+        if ctx.attempt == 1:
+            raise ConnectionError
+        return f"{name} {len(notes['used'])}"
+
+    @workflow("use-twice", version=1)
+    async def use_twice(data: None) -> list[str]:
+        names, notes = ["a"], {"used": list[str]()}
+        return [await use_up(names, notes=notes), *names, *notes["used"], await use_up(names, notes=notes)]
+
+    with replay_after_every_call():
+        assert await use_twice.run(scope, None) == ["a 1", "a", "a 1"]
 
 
 async def test_t7_a_step_that_keeps_failing_is_tried_four_times_and_compensated_once(scope: Scope, calls: Calls):
