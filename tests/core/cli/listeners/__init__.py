@@ -1,0 +1,1 @@
+"""A plugin that listens to what happens in the shop, for tests of whole shops."""
