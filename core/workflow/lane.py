@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from ..db import Transaction, connection_lost
+from ..db import Transaction, as_busy
 from .errors import CommitFailed, Stopped
 from .journal import Change, Entry
 from .record import Record
@@ -37,7 +37,8 @@ class Lane:
     async def keep(self, transaction: Transaction, entry: Entry) -> None:
         """Take over the transaction of a step that is done, to commit it now or with what follows.
 
-        What the database refuses at an immediate commit is raised as the step's own error, unless the connection broke.
+        What the database refuses at an immediate commit is raised as the step's own error, unless it had no time or no
+        connection for it: the step has no part in that.
         """
         self.check_stopped()
         if not self.eager:
@@ -48,7 +49,7 @@ class Lane:
                 await self.record.commit(transaction, self.record.running(), [entry])
             return
         except CommitFailed as failure:
-            if connection_lost(failure.cause):
+            if as_busy(failure.cause) is not None:
                 raise
             refused = failure.cause
         raise refused

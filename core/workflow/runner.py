@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from ..db import Session, as_busy, connection_lost, is_transient
+from ..db import Session, as_busy, is_transient
 from ..errors import Busy, HoldfastError, OutcomeUnknown
 from .codec import ErrorData, canonical, decode, describe_error, restore_error
 from .compensation import Steps, compensate
@@ -37,7 +37,8 @@ T = TypeVar("T")
 log = structlog.get_logger("holdfast.workflow")
 
 REPLAYS = 5
-"""Passes after a commit that failed by connection loss, serialization failure or deadlock; one for anything else."""
+"""Passes after a commit that failed by connection loss, a lock or time limit, serialization failure or deadlock; one
+for anything else."""
 FIRST_POLL, LAST_POLL = 0.05, 1.0
 """Seconds between looks at a row that another execution owns; doubling."""
 
@@ -188,9 +189,9 @@ class Runner:
 
     def _check_limit(self, failure: CommitFailed | Fenced) -> None:
         cause = failure.cause if isinstance(failure, CommitFailed) else Busy(f"{self._record.run_id} was overtaken")
-        repeatable = isinstance(cause, Busy) or connection_lost(cause) or is_transient(cause)
-        if self._failures > (REPLAYS if repeatable else 1):
-            raise restore_error(describe_error(as_busy(cause) or cause, "commit")) from cause
+        busy = cause if isinstance(cause, Busy) else as_busy(cause)
+        if self._failures > (REPLAYS if busy is not None or is_transient(cause) else 1):
+            raise restore_error(describe_error(busy or cause, "commit")) from cause
 
     async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
         return await patiently(read, self._record.run_id, self._deadline)

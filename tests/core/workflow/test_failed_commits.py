@@ -1,17 +1,22 @@
 """A COMMIT that fails, or whose answer is lost: one effect, and the true answer."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from core.app import Application
+from core.config import Database
 from core.container import Scope
 from core.errors import Busy, OutcomeUnknown
 from core.workflow import RunInProgress, StepContext, StepFailed, step, workflow
+from core.workflow.runner import REPLAYS
 
+from .conftest import application_at
 from .proxy import Proxy, Spoil
 from .slots import (
     Calls,
@@ -397,3 +402,68 @@ async def test_an_undo_that_loses_its_connection_is_repeated(scope: Scope):
 
     assert attempts == [1, 2]
     assert await runs(scope) == [("mark-and-fail", "compensated", None)]
+
+
+@pytest.fixture
+async def hasty(url: str, calls: Calls) -> AsyncGenerator[Application]:
+    """An application that waits for no lock for long."""
+    config = application_at(url, calls).config
+    app = Application(
+        replace(config, database=Database(url=url, pool_size=5, lock_timeout_seconds=0.1)),
+        modules=[],
+        workflows=[take_by_and_by],
+    )
+    app.container.register(Calls, lambda _scope: calls)
+    async with app.running():
+        yield app
+
+
+GATE = asyncio.Event()
+
+
+@step("pass-gate", external=True)
+async def pass_gate(ctx: StepContext) -> str:
+    ctx.resolve(Calls).append("at the gate")
+    await GATE.wait()
+    return ctx.run_id
+
+
+@workflow("take-by-and-by", version=1)
+async def take_by_and_by(data: Names) -> list[str]:
+    await take_slot(Slot(name="first"))
+    await pass_gate()
+    return [(await take_slot(Slot(name=name))).name for name in data.names]
+
+
+async def until_called(calls: Calls, what: str, times: int) -> None:
+    async with asyncio.timeout(20):
+        while calls.count(what) < times:  # noqa: ASYNC110, another task's doing
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("tries", [3, 7])
+async def test_a_run_whose_row_somebody_else_holds_for_a_while_is_not_undone(
+    hasty: Application, scope: Scope, calls: Calls, tries: int
+):
+    GATE.clear()
+    async with hasty.scope() as own:
+        running = asyncio.create_task(take_by_and_by.run(own, Names(["a", "b"])))
+        await until_called(calls, "at the gate", 1)
+        async with scope.transaction() as outside:
+            await outside.sql("SELECT id FROM workflow_run FOR UPDATE")
+            GATE.set()
+            await until_called(calls, "take a", min(tries, REPLAYS + 1))
+            if tries > REPLAYS:
+                with pytest.raises(RunInProgress):
+                    await running
+        if tries > REPLAYS:
+            async with asyncio.timeout(20):
+                while (await runs(scope))[0][1] != "done":
+                    await hasty.workflows.sweep()
+                    await asyncio.sleep(0.05)
+        else:
+            assert await running == ["a", "b"]
+
+    assert await runs(scope) == [("take-by-and-by", "done", None)]
+    assert sorted(await slots(scope)) == ["a", "b", "first"]
+    assert not [call for call in calls if call.startswith("give back")]
