@@ -117,16 +117,15 @@ class Sweep:
         return len(claimed) + await self._take_suspects(orphans)
 
     async def _take_suspects(self, orphans: list[str]) -> int:
-        """Drive runs that may be what kills their processes, at once and few together; an API process drives none.
+        """Claim runs that may be what kills their processes, a few at first; an API process claims none.
 
         So that one which does takes few others with it, and is known by how often it was among them.
         """
         if self._recovery.queued_after is None or self._suspects:
             return 0
-        suspects = await self._recovery.claim_suspects(orphans, self._suspects_at_once)
-        self._suspects = {each.row.id for each in suspects}
-        for each in suspects:
-            self._begin(each)
+        suspects = {each.row.id: each for each in await self._recovery.claim_suspects(orphans, self._suspects_at_once)}
+        self._suspects = {*suspects}
+        self._queue = {**suspects, **self._queue}
         return len(suspects)
 
     def _known(self) -> set[str]:
@@ -157,7 +156,7 @@ class Sweep:
             return
         self._suspects.discard(run_id)
         if not self._suspects:
-            self._suspects_at_once = min(self._suspects_at_once * 2, self._container.config.database.pool_size)
+            self._suspects_at_once = min(self._suspects_at_once * 2, BATCH)
             self.wake_at(self._container.clock.now())
 
     async def take_up(self, run_id: str, *, queued: bool) -> "list[asyncio.Task[Answer]]":

@@ -86,9 +86,9 @@ def end_all() -> None:
         process.join()
 
 
-async def drain(url: str, port: int, code: str = "") -> None:
+async def drain(url: str, port: int, code: str = "", patience: float = PATIENCE_SECONDS) -> None:
     """Be the survivor that brings everything to its end."""
-    async with application(url, port, code=code).running(), asyncio.timeout(PATIENCE_SECONDS):
+    async with application(url, port, code=code).running(), asyncio.timeout(patience):
         while await asyncio.to_thread(left, url):  # noqa: ASYNC110, rows
             await asyncio.sleep(BEAT_SECONDS)
 
