@@ -1,7 +1,6 @@
 """A worker process: it drives the runs that hints name, and those that nobody named in time."""
 
 import asyncio
-import faulthandler
 import os
 import signal
 import socket
@@ -17,12 +16,10 @@ from core.app import Application
 from core.config import Config
 from core.logging import adopt_logger
 from core.scheduler import Scheduler
+from core.shutdown import MARGIN_SECONDS, told_to_end
 
 from .hints import Hints
 from .monitor import monitored
-
-MARGIN_SECONDS = 10
-"""After the grace time, until a process that does not end is ended."""
 
 log = structlog.get_logger("holdfast.worker")
 
@@ -38,18 +35,20 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """Where it answers `/health` and `/metrics`."""
     lifeline: int | None = None
     """A descriptor; the process ends when nobody can write to it any more."""
+    margin_seconds: float = MARGIN_SECONDS
 
 
 def work(task: Work) -> None:
-    """Work until SIGTERM or SIGINT; runs may then end for the grace time, before they are left to others."""
+    """Work until SIGTERM or SIGINT; runs may then end for the grace time, before they are left to others.
+
+    A process that is stuck is ended some seconds later.
+    """
     adopt_logger("dramatiq")
     uvloop.run(_work(task))
 
 
 async def _work(task: Work) -> None:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    told = told_to_end(task.config.engine.grace_seconds + task.margin_seconds)
     if task.lifeline is not None:
         threading.Thread(target=_end_with_parent, args=(task.lifeline,), daemon=True).start()
     app = Application.load(task.config)
@@ -61,13 +60,10 @@ async def _work(task: Work) -> None:
         if task.listener is not None:
             await stack.enter_async_context(monitored(app, task.listener))
         hints.start()
-        stack.callback(hints.take_no_more)
+        stack.push_async_callback(asyncio.to_thread, hints.take_no_more)
         log.info("worker_ready", process=app.heartbeat.process_id, pid=os.getpid())
-        await stopping.wait()
-        # Written in C, and in a thread of its own: it ends also a process that is stuck in a loop.
-        faulthandler.dump_traceback_later(task.config.engine.grace_seconds + MARGIN_SECONDS, exit=True)
+        await told.wait()
     await asyncio.to_thread(hints.stop)
-    faulthandler.cancel_dump_traceback_later()
     log.info("worker_stopped", pid=os.getpid())
 
 

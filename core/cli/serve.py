@@ -1,5 +1,6 @@
 """Serving HTTP: uvicorn on a socket of our own, so that a port in use is told before anything starts."""
 
+import faulthandler
 import os
 import signal
 import socket
@@ -12,7 +13,8 @@ import uvicorn
 
 from ..errors import HoldfastError
 from ..metrics import share_metrics
-from .workers import STARTUP_FAILURE, Workers
+from ..shutdown import MARGIN_SECONDS, end_within
+from .workers import KILL_MARGIN_SECONDS, STARTUP_FAILURE, Workers
 
 APPLICATION = "api.app:create_app"
 
@@ -24,11 +26,18 @@ class PortInUse(HoldfastError):
 
 
 class Server(uvicorn.Server):
-    """Calls `ready` once it listens."""
+    """Calls `ready` once it listens; has `patience` seconds to end once it is told to."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], patience: float) -> None:
         super().__init__(config)
         self._ready = ready
+        self._patience = patience
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take note of a signal: called also amid a request that never awaits."""
+        if not self.should_exit:  # else whoever asks again and again would put the end off
+            end_within(self._patience)
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen."""
@@ -58,11 +67,21 @@ def address(listener: socket.socket) -> str:
 
 
 def serve(
-    listener: socket.socket, *, workers: int = 1, grace_seconds: float, ready: Callable[[], None] = lambda: None
+    listener: socket.socket,
+    *,
+    workers: int = 1,
+    grace_seconds: float,
+    margin_seconds: float = MARGIN_SECONDS,
+    ready: Callable[[], None] = lambda: None,
+    application: str = APPLICATION,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; requests under way may end within `grace_seconds`."""
+    """Serve until SIGINT or SIGTERM; requests under way may end within `grace_seconds`, then runs within as many.
+
+    A process that is still there `margin_seconds` later is ended.
+    """
+    patience = 2 * grace_seconds + margin_seconds
     config = uvicorn.Config(
-        APPLICATION,
+        application,
         factory=True,
         loop="uvloop",
         http="httptools",
@@ -75,16 +94,20 @@ def serve(
     )
 
     def work() -> None:
-        server = Server(config, ready)
-        server.run(sockets=[listener])
+        server = Server(config, ready, patience)
+        try:
+            server.run(sockets=[listener])
+        finally:
+            faulthandler.cancel_dump_traceback_later()  # what comes after it has its own time
         if not server.started:
             raise SystemExit(STARTUP_FAILURE)
 
     if workers > 1:
-        import_module(APPLICATION.partition(":")[0])
+        import_module(application.partition(":")[0])
         with TemporaryDirectory(prefix="holdfast-metrics-") as folder:
             share_metrics(folder)
-            raise SystemExit(Workers(work, workers, close=listener.close).run())
+            several = Workers(work, workers, patience=patience + KILL_MARGIN_SECONDS, close=listener.close)
+            raise SystemExit(several.run())
     work()
 
 

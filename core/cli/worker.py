@@ -17,7 +17,7 @@ from ..errors import ConfigurationError
 from ..logging import configure_logging
 from ..metrics import share_metrics
 from .serve import address, listen, stop_on
-from .workers import Workers
+from .workers import KILL_MARGIN_SECONDS, Workers
 
 WORKER = "jobs.worker"
 REDIS_MISSING = "REDIS_URL is not set: workers hear of their work through Redis"
@@ -65,4 +65,5 @@ def worker(
         else:
             with TemporaryDirectory(prefix="holdfast-metrics-") as folder:
                 share_metrics(folder)
-                raise SystemExit(Workers(partial(worker.work, task), count).run())
+                patience = config.engine.grace_seconds + task.margin_seconds + KILL_MARGIN_SECONDS
+                raise SystemExit(Workers(partial(worker.work, task), count, patience=patience).run())

@@ -15,8 +15,9 @@ import pytest
 import yaml
 
 from core.cli import main
+from core.cli.workers import KILL_MARGIN_SECONDS
 from core.config import SECTIONS, Config, Engine
-from jobs.worker import MARGIN_SECONDS
+from core.shutdown import MARGIN_SECONDS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -29,7 +30,8 @@ NAMES = {
     f"HOLDFAST_{section}_{field}".upper() for section, kind in SECTIONS.items() for field in kind.__struct_fields__
 }
 SETTINGS = NAMES | {"DATABASE_URL", "REDIS_URL", "HOLDFAST_SECRET"}
-LONGEST_STOP = Engine().grace_seconds + MARGIN_SECONDS
+LONGEST_STOP = 2 * Engine().grace_seconds + MARGIN_SECONDS + KILL_MARGIN_SECONDS
+"""That of the API: requests have the grace time, and then the runs that they have left."""
 
 
 def options(arguments: list[str]) -> dict[str, Any]:

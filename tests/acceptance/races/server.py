@@ -46,7 +46,7 @@ def main() -> None:
     configure_logging()
     listener = listen(options.host, options.port)
     print(f"listening on {address(listener)}", flush=True)
-    raise SystemExit(Workers(lambda: uvloop.run(serve(listener)), options.workers).run())
+    raise SystemExit(Workers(lambda: uvloop.run(serve(listener)), options.workers, patience=60).run())
 
 
 if __name__ == "__main__":

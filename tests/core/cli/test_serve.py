@@ -1,0 +1,67 @@
+"""Serving, by processes whose requests get stuck."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import IO
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from core.cli.workers import KILL_MARGIN_SECONDS
+from core.testing.processes import is_alive
+
+from .stuck import MARGIN_SECONDS
+
+SLACK_SECONDS = 5
+
+
+@contextmanager
+def serving(workers: int) -> Generator["subprocess.Popen[str]"]:
+    """The program of `stuck.py`, in a group of its own."""
+    command = [sys.executable, "-m", "tests.core.cli.stuck", str(workers)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def get_stuck(output: IO[str], path: str) -> int:
+    """Send a request that gets stuck; return the number of the process that is."""
+    where = urlsplit(output.readline().strip())
+    with socket.create_connection((where.hostname, where.port), timeout=60) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        return int(output.readline().removeprefix("stuck "))
+
+
+@pytest.mark.parametrize(
+    ("workers", "path", "patience", "says"),
+    [
+        (1, "/python", MARGIN_SECONDS, "in app"),
+        (2, "/python", MARGIN_SECONDS, "in app"),
+        (2, "/c", MARGIN_SECONDS + KILL_MARGIN_SECONDS, ""),
+    ],
+)
+def test_a_stuck_request_does_not_keep_its_process_from_ending(workers: int, path: str, patience: float, says: str):
+    with serving(workers) as process:
+        assert process.stdout is not None
+        stuck = get_stuck(process.stdout, path)
+        while path == "/c" and psutil.Process(stuck).status() == psutil.STATUS_RUNNING:
+            time.sleep(0.01)  # on its way there it would hear the signal
+        members = [process.pid, *(child.pid for child in psutil.Process(process.pid).children())]
+        assert stuck in members
+        began = time.monotonic()
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    assert patience <= time.monotonic() - began < patience + SLACK_SECONDS
+    assert not any(is_alive(pid) for pid in members)
+    assert says in errors
