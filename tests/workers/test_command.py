@@ -8,6 +8,8 @@ import urllib.error
 import urllib.request
 
 import psycopg
+import pytest
+from sqlalchemy import make_url
 
 from .conftest import Redis, producing
 from .host import LISTENING, Host
@@ -15,6 +17,7 @@ from .load import orders
 from .truth import check
 
 SCHEDULED = "SELECT count(*) FROM scheduled_job"
+MISSED = re.compile('"event":"beat_missed"')
 STOPPED = re.compile('"event":"worker_stopped"')
 RUNS_DONE = re.compile(
     r'^holdfast_workflow_runs_ended_total\{state="done",workflow="chaos-order"\} ([\d.]+)$', re.MULTILINE
@@ -42,6 +45,30 @@ def test_a_port_in_use_is_told_before_anything_starts(host: Host):
         worker = host.start("worker", "--port", str(port))
         assert worker.process.wait(30) == 1
         assert f"cannot listen on 127.0.0.1 port {port}" in worker.said
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_says_once_why_its_processes_cannot_start_and_ends(host: Host, processes: str):
+    worker = host.start("worker", "--processes", processes, HOLDFAST_SHOP_TIMEZONE="Mars/Phobos")
+    assert worker.process.wait(30) == 1
+    assert "holdfast: there is no time zone 'Mars/Phobos'\n" in worker.said
+    assert worker.said.count("Mars/Phobos") == 1
+    assert "Traceback" not in worker.said
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_a_database_that_is_away_at_the_start_is_waited_for(host: Host, url: str, redis: Redis, processes: int):
+    name = make_url(url).database
+    with psycopg.connect(f"{url.rpartition('/')[0]}/postgres", autocommit=True) as server:
+        server.execute(f"ALTER DATABASE {name} RENAME TO away".encode())
+        try:
+            worker = host.worker(processes=processes)
+            worker.until_it_says(MISSED, 3 * processes)
+        finally:
+            server.execute(f"ALTER DATABASE away RENAME TO {name}".encode())
+    async with producing(url, redis.url) as app, orders(app, 20):
+        pass
+    assert "worker_ended" not in worker.said
 
 
 async def test_each_process_answers_for_all_of_them(host: Host, url: str, redis: Redis):
