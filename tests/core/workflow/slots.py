@@ -38,7 +38,7 @@ CREATE FUNCTION refuse_twice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RETURN NULL;
 END $$;
 CREATE CONSTRAINT TRIGGER refuse_twice AFTER INSERT ON slot DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW WHEN (NEW.note IN ('40001', '40P01')) EXECUTE FUNCTION refuse_twice();
+    FOR EACH ROW WHEN (NEW.note IN ('40001', '40P01', '55P03')) EXECUTE FUNCTION refuse_twice();
 
 CREATE FUNCTION raise_state(state text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
     RAISE EXCEPTION 'raised on purpose' USING ERRCODE = state;

@@ -298,8 +298,8 @@ async def test_a_step_that_keeps_colliding_fails_after_five_attempts(scope: Scop
     assert attempts == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
-async def test_a_step_is_repeated_after_a_serialization_failure_at_commit(scope: Scope, calls: Calls, sqlstate: str):
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03"])
+async def test_a_step_is_repeated_when_its_commit_collides_or_gets_no_lock(scope: Scope, calls: Calls, sqlstate: str):
     assert await take_one.run(scope, Slot(name="a", note=sqlstate)) == Slot(name="a", note=sqlstate)
 
     assert calls == ["take a"] * 3
