@@ -14,6 +14,8 @@ class Clock:
 
     def __init__(self) -> None:
         self._offset = timedelta()
+        self.is_set = False
+        """Whether the offset has been measured; until then it is this machine's clock."""
 
     def now(self) -> datetime:
         """Return the present instant, aware, in UTC."""
@@ -22,6 +24,7 @@ class Clock:
     def set_offset(self, offset: timedelta) -> None:
         """Make `now()` differ from this machine's clock by `offset`."""
         self._offset = offset
+        self.is_set = True
 
 
 @cache

@@ -1,8 +1,8 @@
-"""What a worker process answers over HTTP: `/health`, and `/metrics` for Prometheus."""
+"""What a worker or a scheduler answers over HTTP: `/health`, and `/metrics` for Prometheus."""
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -13,24 +13,30 @@ PATIENCE_SECONDS = 5
 
 Answer = tuple[str, str, bytes]
 
+OK: Answer = ("200 OK", "application/json", b'{"status":"ok"}')
+LATE: Answer = ("503 Service Unavailable", "application/json", b'{"status":"late"}')
 NOT_FOUND: Answer = ("404 Not Found", "text/plain", b"not found\n")
 
 
 @asynccontextmanager
-async def monitored(app: Application, listener: socket.socket) -> AsyncGenerator[None]:
-    """Answer on a socket, which other processes may share, for the length of a block."""
-    server = await asyncio.start_server(partial(_serve, app), sock=listener)
+async def monitored(
+    app: Application, listener: socket.socket, *, is_well: Callable[[], bool] = lambda: True
+) -> AsyncGenerator[None]:
+    """Answer on a socket, which other processes may share, for the length of a block; `is_well` is for `/health`."""
+    server = await asyncio.start_server(partial(_serve, app, is_well), sock=listener)
     try:
         yield
     finally:
         server.close()
 
 
-async def _serve(app: Application, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _serve(
+    app: Application, is_well: Callable[[], bool], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            status, kind, body = await _answer(app, head, writer.get_extra_info("peername")[0])
+            status, kind, body = await _answer(app, is_well, head, writer.get_extra_info("peername")[0])
             said = (
                 f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             )
@@ -42,11 +48,11 @@ async def _serve(app: Application, reader: asyncio.StreamReader, writer: asyncio
         writer.close()
 
 
-async def _answer(app: Application, head: str, host: str) -> Answer:
+async def _answer(app: Application, is_well: Callable[[], bool], head: str, host: str) -> Answer:
     request, *lines = head.split("\r\n")
     headers = [line.partition(":")[0].lower() for line in lines]
     if request.startswith("GET /health "):
-        return "200 OK", "application/json", b'{"status":"ok"}'
+        return OK if is_well() else LATE
     if request.startswith("GET /metrics ") and may_see_metrics(app.config.http.metrics, host, headers):
         return "200 OK", CONTENT_TYPE, render_metrics(await app.workflows.gauges.read())
     return NOT_FOUND

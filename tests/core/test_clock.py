@@ -10,6 +10,13 @@ def test_tells_this_machines_time_in_utc_unless_told_otherwise() -> None:
     assert now.tzinfo is UTC
 
 
+def test_tells_whether_it_is_this_machines_alone() -> None:
+    clock = Clock()
+    assert not clock.is_set
+    clock.set_offset(timedelta())
+    assert clock.is_set
+
+
 def test_an_offset_replaces_the_one_before() -> None:
     clock = Clock()
     clock.set_offset(timedelta(days=5))

@@ -94,7 +94,7 @@ def test_a_service_is_waited_for_by_its_health_or_its_end() -> None:
             )
 
 
-@pytest.mark.parametrize(("name", "path"), [("api", "ready"), ("worker", "health")])
+@pytest.mark.parametrize(("name", "path"), [("api", "ready"), ("worker", "health"), ("scheduler", "health")])
 def test_a_service_is_asked_for_its_health_where_it_listens(name: str, path: str) -> None:
     port = options([str(each) for each in OURS[name]["command"]])["port"] or Config().http.port
     asked = OURS[name]["healthcheck"]["test"]

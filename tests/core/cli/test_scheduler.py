@@ -3,6 +3,8 @@
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +51,30 @@ def test_starts_due_jobs_for_the_workers_and_ends_when_told_to(url: str, number:
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT status FROM workflow_run").fetchall() == [("queued",)]
         assert connection.execute("SELECT count(*) FROM workflow_process").fetchone() == (0,)
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_says_over_http_whether_it_still_looks(url: str):
+    with start("scheduler", "--port", "0") as process, psycopg.connect(url, autocommit=True) as connection:
+        address = line(process).removeprefix("listening on ").strip()
+        assert line(process) == "scheduling\n"
+        assert get(f"{address}/health") == (200, '{"status":"ok"}')
+        connection.execute("ALTER TABLE scheduled_job RENAME TO away")
+        until(lambda: get(f"{address}/health") == (503, '{"status":"late"}'))
+        connection.execute("ALTER TABLE away RENAME TO scheduled_job")
+        until(lambda: get(f"{address}/health")[0] == 200)
+        assert "holdfast_job_last_tick_timestamp_seconds" in get(f"{address}/metrics")[1]
+        process.terminate()
+        process.communicate(timeout=20)
+    assert process.returncode == 0
 
 
 def test_a_shop_in_no_time_zone_is_told_at_once(url: str, monkeypatch: pytest.MonkeyPatch):
