@@ -35,7 +35,7 @@ async def every_minute(tick: Tick) -> None:
 @pytest.fixture
 def app(core_database_url: str) -> Application:
     clockwork = Engine(beat_seconds=0.05, lease_seconds=5)
-    config = Config(database=Database(url=core_database_url), engine=clockwork)
+    config = Config(database=Database(url=core_database_url, lock_timeout_seconds=0.1), engine=clockwork)
     return Application(config, modules=[], workflows=[every_minute])
 
 
@@ -88,7 +88,9 @@ async def test_starts_no_tick_by_the_clock_of_its_machine(app: Application):
     late = Application(app.config, modules=[], workflows=[every_minute])
     with capture_logs() as logs:
         async with AsyncExitStack() as stack:
-            with without(app, "workflow_process"):
+            with psycopg.connect(app.config.database.url) as other:
+                # Processes that ask for the time say at the same time that they live.
+                other.execute("LOCK TABLE workflow_process IN SHARE MODE")
                 await stack.enter_async_context(late.running(sweeping=False))
                 await stack.enter_async_context(Scheduler(late.container).running())
                 await until(lambda: [log["event"] for log in logs].count("beat_missed") > 1)
