@@ -35,7 +35,8 @@ def list_events(*, failed: bool, name: str | None, take: int, before: str | None
     elif found:
         _print(found)
     else:
-        click.echo("There are no such events." if failed or name or before else "There are no events.")
+        everything = (failed, name, before) == (False, None, None)
+        click.echo("There are no events." if everything else "There are no such events.")
 
 
 @events.command(cls=RichCommand)

@@ -1,6 +1,7 @@
 """The group of commands: ours, imported when needed, then those of the modules."""
 
 import importlib
+import re
 from typing import Any
 
 import click
@@ -27,6 +28,8 @@ COMMANDS = {
     "smoke": "api.smoke:smoke",
     "worker": "core.cli.worker:worker",
 }
+UNDECODED = re.compile("[\ud800-\udfff]")
+"""What Python makes of an argument's bytes that are no UTF-8."""
 
 
 class Commands(RichGroup):
@@ -45,6 +48,13 @@ class Commands(RichGroup):
             module, _, name = COMMANDS[cmd_name].partition(":")
             return getattr(importlib.import_module(module), name)
         return _commands_of_modules().get(cmd_name)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse bytes that are no text, which no statement can carry."""
+        for each in args:
+            if UNDECODED.search(each):
+                ctx.fail(f"{each!r:.80} is no UTF-8 text")
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error of ours, or a database that is away, ends it with one line and exit code 1."""

@@ -28,7 +28,8 @@ def jobs() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_jobs(*, as_json: bool) -> None:
     """List the jobs: when each runs, how its last run ended, and when the next one is. Times are UTC."""
-    found = asyncio.run(_list())
+    with logs_on_standard_error():
+        found = asyncio.run(_list())
     if as_json:
         click.echo(msgspec.json.encode(found))
     elif found:

@@ -54,7 +54,8 @@ def list_runs(*, status: str | None, workflow: str | None, take: int, before: st
     elif found:
         print_runs(found)
     else:
-        click.echo("There are no such runs." if status or workflow or before else "There are no runs.")
+        everything = (status, workflow, before) == (None, None, None)
+        click.echo("There are no runs." if everything else "There are no such runs.")
 
 
 @runs.command(cls=RichCommand)

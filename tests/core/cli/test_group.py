@@ -24,6 +24,24 @@ def test_every_command_explains_itself(holdfast: Holdfast, command: str):
     assert f"holdfast {command}" in told.stdout
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["runs", "show"],
+        ["runs", "list", "--workflow"],
+        ["events", "list", "--name"],
+        ["events", "retry"],
+        ["jobs", "run"],
+    ],
+    ids=" ".join,
+)
+def test_refuses_bytes_that_are_no_text(holdfast: Holdfast, toys_database_url: str, arguments: list[str]):
+    result = holdfast(*arguments, "\udcff", DATABASE_URL=toys_database_url)
+
+    assert result.exit_code == 2
+    assert "is no UTF-8 text" in result.stderr
+
+
 def test_tells_its_version(holdfast: Holdfast):
     assert holdfast("--version").stdout.startswith("holdfast ")
 

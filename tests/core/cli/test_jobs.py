@@ -49,6 +49,50 @@ def test_lists_jobs_that_never_ran(jobs: Jobs):
     assert "Europe/Vienna" in row
 
 
+@pytest.mark.parametrize("command", ["list", "run"])
+def test_explains_itself(jobs: Jobs, command: str):
+    result = jobs(command, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["run", "sweep-floor", "twice"], ["list", "sweep-floor"]])
+def test_refuses_what_cannot_be_meant(jobs: Jobs, url: str, arguments: list[str]):
+    result = jobs(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Usage: holdfast jobs" in result.stderr
+    assert runs(url) == []
+
+
+def test_a_database_without_tables_is_told_in_one_line(
+    jobs: Jobs, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+    for arguments in (["list", "--json"], ["run", "sweep-floor"]):
+        result = jobs(*arguments)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "holdfast: the database is not migrated: run `holdfast migrate`" in result.stderr
+
+
+def test_a_job_is_told_with_its_last_run_as_json(jobs: Jobs):
+    ended = json.loads(jobs("run", "sweep-floor", "--json").stdout)
+    found = listed(jobs)
+    assert [*found] == [
+        "id",
+        "cron",
+        "timezone",
+        "next_tick_at",
+        "last_tick_at",
+        "last_run_id",
+        "last_status",
+        "last_started_at",
+        "last_finished_at",
+    ]
+    assert (found["last_run_id"], found["last_status"]) == (ended["id"], "done")
+    assert (found["last_started_at"], found["last_finished_at"]) == (ended["created_at"], ended["finished_at"])
+    assert [entry["step"] for entry in ended["entries"] if entry["kind"] == "external"] == ["do-chore"]
+
+
 def test_runs_a_job_to_its_end_and_says_what_it_does(jobs: Jobs, url: str):
     result = jobs("run", "sweep-floor")
     assert result.exit_code == 0
@@ -67,6 +111,8 @@ def test_says_so_when_a_job_fails(jobs: Jobs):
     assert result.exit_code == 1
     assert "sweep-floor is failed: sweep is broken" in result.stdout
     assert listed(jobs)["last_status"] == "failed"
+    result = jobs("run", "sweep-floor", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["error"]["code"]) == (1, "test_broken")
 
 
 def test_leaves_a_job_to_the_workers_when_told_so(jobs: Jobs, url: str):
