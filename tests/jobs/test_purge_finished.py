@@ -1,13 +1,17 @@
 """The purge deletes what is over: finished runs after their retention, events once no delivery is left."""
 
+import asyncio
 from datetime import timedelta
+
+import pytest
 
 from core.app import Application
 from core.container import Scope
+from core.errors import NotFound
 from core.event import Event, subscriber
 from core.job import Jobs
 from core.testing import move_clock
-from core.workflow import StepContext, step, workflow
+from core.workflow import Events, PermanentFailure, StepContext, step, workflow
 
 DAY = timedelta(days=1)
 
@@ -24,6 +28,23 @@ async def say_a_word(word: str) -> None:
 
 @subscriber("said", id="listener", retention=10 * DAY)
 async def listener(event: Event[str]) -> None: ...
+
+
+@step("hear", external=True)
+async def hear(ctx: StepContext) -> None:
+    raise PermanentFailure("deaf")
+
+
+@subscriber("said", id="deaf")
+async def deaf(event: Event[str]) -> None:
+    await hear()
+
+
+async def until_failed(scope: Scope) -> None:
+    """Wait until the only delivery there is has failed."""
+    async with asyncio.timeout(10):
+        while not await scope.resolve(Events).list(failed=True):  # noqa: ASYNC110, rows
+            await asyncio.sleep(0.01)
 
 
 async def purge(scope: Scope) -> None:
@@ -57,6 +78,29 @@ async def test_runs_go_after_their_retention_and_events_with_the_last_delivery(a
     await move_clock(application, 3 * DAY)
     await purge(scope)
     assert await kept(scope) == ([], 0)
+
+
+async def test_a_failed_delivery_can_be_seen_and_retried_for_a_week_and_is_then_gone(
+    application: Application, scope: Scope
+):
+    application.workflows.registry.learn(deaf)
+    await say_a_word.run(scope, "hello")
+    events = scope.resolve(Events)
+    await until_failed(scope)
+    await move_clock(application, 6 * DAY)
+    await purge(scope)
+    [event] = await events.list(failed=True)
+    await events.retry(event.id)
+    await until_failed(scope)
+
+    await move_clock(application, 6 * DAY)  # counted from the end of the latest try
+    await purge(scope)
+    assert [each.id for each in await events.list(failed=True)] == [event.id]
+    await move_clock(application, 1 * DAY)
+    await purge(scope)
+    assert await events.list() == []
+    with pytest.raises(NotFound):
+        await events.retry(event.id)
 
 
 async def test_an_event_without_subscribers_is_kept_for_a_week(application: Application, scope: Scope):
