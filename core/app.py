@@ -18,7 +18,7 @@ from .db import create_engine
 from .errors import ConfigurationError
 from .heartbeat import Heartbeat
 from .integrity import Integrity
-from .job import Jobs
+from .job import Job, Jobs
 from .link import Link, LinkRegistry, Links, create_links, dismiss_links
 from .module import Act, Check, Module
 from .query import Graphs, Query
@@ -51,7 +51,8 @@ class Application:
         clockwork = config.engine
         # A connection of its own: while the steps wait for theirs, the process still lives.
         self._pulse = create_engine(replace(config, database=replace(config.database, pool_size=1, pool_overflow=0)))
-        self.heartbeat = Heartbeat(self._pulse, self.clock, clockwork.beat_seconds, clockwork.lease_seconds)
+        jobs = [each.label for each in workflows if isinstance(each, Job)]
+        self.heartbeat = Heartbeat(self._pulse, self.clock, clockwork.beat_seconds, clockwork.lease_seconds, jobs=jobs)
         registry = Registry(workflows, [*background.STEPS, create_links, dismiss_links, *steps])
         self.workflows = WorkflowEngine(self.container, registry, self.heartbeat)
         self.container.register(WorkflowEngine, lambda _scope: self.workflows)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, LiteralString
@@ -17,8 +17,8 @@ from .db import Session, as_busy
 from .ids import new_id
 
 BEAT: LiteralString = """
-INSERT INTO workflow_process (id, host, pid, started_at, beat_at, clock_offset)
-VALUES (%(id)s, %(host)s, %(pid)s, clock_timestamp(), clock_timestamp(), current_clock_offset())
+INSERT INTO workflow_process (id, host, pid, started_at, beat_at, clock_offset, jobs)
+VALUES (%(id)s, %(host)s, %(pid)s, clock_timestamp(), clock_timestamp(), current_clock_offset(), %(jobs)s)
 ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at, clock_offset = excluded.clock_offset
 RETURNING beat_at + clock_offset,
     beat_at - (SELECT before.beat_at FROM workflow_process AS before WHERE before.id = %(id)s)"""
@@ -36,16 +36,19 @@ class Heartbeat:
 
     `engine` should be nobody else's: a beat that waits for the connections of the steps comes too late.
 
-    Who has not beaten for `lease` seconds is taken for dead.
+    Who has not beaten for `lease` seconds is taken for dead. `jobs` are those that this process has the code of.
     """
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, every: float, lease: float) -> None:
+    def __init__(
+        self, engine: AsyncEngine, clock: Clock, every: float, lease: float, *, jobs: Sequence[str] = ()
+    ) -> None:
         self.process_id = new_id("proc")
         """A fresh id per boot: a restarted process is not the one that died."""
         self._session = Session(engine)
         self._clock = clock
         self._every = every
         self._lease = lease
+        self._jobs = [*jobs]
         self._patient_until = 0.0
         self._has_row = False
         self._stopping = asyncio.Event()
@@ -72,7 +75,7 @@ class Heartbeat:
     async def beat(self) -> None:
         """Write the row; take PostgreSQL's time as it was half-way between asking and hearing."""
         asked = datetime.now(UTC)
-        values = {"id": self.process_id, "host": socket.gethostname(), "pid": os.getpid()}
+        values = {"id": self.process_id, "host": socket.gethostname(), "pid": os.getpid(), "jobs": self._jobs}
         [(now, pause)] = await self._session.sql(BEAT, values)
         heard = datetime.now(UTC)
         # A row that is gone was swept away by others, who had waited for several leases.

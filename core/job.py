@@ -20,12 +20,14 @@ _ALL: LiteralString = """
 SELECT job.id, job.last_tick_at, job.last_run_id, run.status, run.created_at, run.finished_at
 FROM scheduled_job AS job LEFT JOIN workflow_run AS run ON run.id = job.last_run_id WHERE job.id = ANY(%s)"""
 _LOCK: LiteralString = "SELECT last_tick_at, last_run_id FROM scheduled_job WHERE id = %s FOR UPDATE"
-# A run of which nobody has the code any more, and that nobody drives, holds up nothing.
+# In a rolling deploy others have other versions. A run of which nobody has the code any more, and that nobody drives,
+# holds up nothing.
 _WORKS: LiteralString = """
 SELECT id FROM workflow_run AS run
 WHERE id = %(run_id)s AND status IN ('queued', 'running', 'waiting', 'compensating')
     AND (version = ANY(%(versions)s) OR EXISTS (
-        SELECT FROM workflow_process WHERE id = run.owner AND beat_at > clock_timestamp() - %(lease)s))"""
+        SELECT FROM workflow_process AS process WHERE beat_at > clock_timestamp() - %(lease)s
+            AND (process.id = run.owner OR run.workflow || ':' || run.version = ANY(process.jobs))))"""
 _STARTED: LiteralString = """
 UPDATE scheduled_job SET last_tick_at = coalesce(%(tick)s, last_tick_at), last_run_id = %(run_id)s WHERE id = %(id)s
 RETURNING id"""
@@ -65,6 +67,11 @@ class Job(Workflow[Tick, None]):
         self.timezone = timezone
         """None for the shop's."""
 
+    @property
+    def label(self) -> str:
+        """Id and version, by which processes tell each other that they have the code of it."""
+        return f"{self.id}:{self.version}"
+
 
 def job(
     id: str,
@@ -81,7 +88,8 @@ def job(
     It is the body of a workflow and awaits steps. Local times are those of `timezone`, by default the shop's. A new job
     begins with the first tick after a scheduler has seen it. It never overlaps itself: while its last run is at work no
     tick starts another one, and of all that were missed, for that or because no scheduler ran, the latest alone is
-    made up for. Raises `ConfigurationError` for what is no cron expression or time zone.
+    made up for. A run is at work, also for schedulers that have another `version` of the job, until it has ended, or
+    no living process has its version any more. Raises `ConfigurationError` for what is no cron expression or time zone.
     """
 
     def decorate(body: Callable[[Tick], Coroutine[Any, Any, None]]) -> Job:

@@ -101,7 +101,8 @@ def upgrade() -> None:
             pid integer NOT NULL,
             started_at timestamptz NOT NULL,
             beat_at timestamptz NOT NULL,
-            clock_offset interval NOT NULL
+            clock_offset interval NOT NULL,
+            jobs text[] NOT NULL DEFAULT '{}'
         )""")
     op.execute("""
         CREATE TABLE link_definition (

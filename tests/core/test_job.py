@@ -26,6 +26,8 @@ IN_THE_WAY = """
 INSERT INTO workflow_run (id, workflow, version, key, status, input_hash, input, context, entries, created_at)
 VALUES ('run_0', 'every-minute', 1, %(key)s, 'done', '', '{}', '{}', '[]', %(now)s) RETURNING id"""
 
+NOT_HEARD_OF = "UPDATE workflow_process SET beat_at = beat_at - interval '1 hour' WHERE id = %s RETURNING id"
+
 
 @step("note-tick")
 async def note_tick(ctx: StepContext, at: datetime) -> None:
@@ -188,6 +190,24 @@ async def test_a_run_without_code_does_not_keep_its_job_from_running(url: str):
         await move_clock(app, MINUTE)
         assert len(await look(app)) == 1
         await seconds_go_by_until(lambda: runs(url, "status || version") == ["waiting1", "done2"])
+
+
+async def test_a_run_of_another_version_is_at_work_as_long_as_a_living_process_has_its_code(url: str):
+    old = application_on(url, workflows=[version("renewed", 1, every_minute)])
+    new = application_on(url, workflows=[version("renewed", 2, waits_for_a_word)])
+    async with old.running(sweeping=False):
+        await look(old)
+        async with new.running(sweeping=False):
+            await move_clock(new, MINUTE)
+            assert len(await look(new)) == 1
+            await move_clock(old, MINUTE)
+            assert await look(old) == []
+            async with old.scope() as scope:
+                with pytest.raises(RunStateConflict):
+                    await scope.resolve(Jobs).run("renewed")
+                await scope.session.sql(NOT_HEARD_OF, (new.heartbeat.process_id,))
+            assert len(await look(old)) == 1
+    assert runs(url, "status || version") == ["queued2", "queued1"]
 
 
 async def test_the_latest_version_of_a_job_is_the_one_that_runs(url: str):
