@@ -14,6 +14,9 @@ from .errors import ConfigurationError, NotFound
 from .workflow import Run, RunStateConflict, Workflow, WorkflowEngine
 from .workflow.definition import WEEK
 
+MOST_MISSED = 10
+"""Ticks that are counted; more are as alarming."""
+
 _BEGIN: LiteralString = """
 INSERT INTO scheduled_job (id, last_tick_at) SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING"""
 _ALL: LiteralString = """
@@ -89,7 +92,8 @@ def job(
     begins with the first tick after a scheduler has seen it. It never overlaps itself: while its last run is at work no
     tick starts another one, and of all that were missed, for that or because no scheduler ran, the latest alone is
     made up for. A run is at work, also for schedulers that have another `version` of the job, until it has ended, or
-    no living process has its version any more. Raises `ConfigurationError` for what is no cron expression or time zone.
+    no living process has its version any more; one that hangs holds up all later ticks, unless `timeout` ends it, and
+    `holdfast_job_missed_ticks` tells of it. Raises `ConfigurationError` for what is no cron expression or time zone.
     """
 
     def decorate(body: Callable[[Tick], Coroutine[Any, Any, None]]) -> Job:
@@ -178,6 +182,20 @@ class Jobs:
             run = await job.start(self._scope, Tick(scheduled_at=tick), key=tick_key(tick))
             await transaction.sql(_STARTED, {"id": job.id, "tick": tick, "run_id": run.id})
         return run.id
+
+    async def missed(self) -> dict[str, int]:
+        """Return how many ticks of each job, up to `MOST_MISSED`, have come since the last one that was started."""
+        now = self._scope.clock.now()
+        last = await self._last_ticks()
+        return {id: self._missed(job, last[id], now) for id, job in self._jobs.items() if id in last}
+
+    def _missed(self, job: Job, tick: datetime | None, now: datetime) -> int:
+        schedule = self.schedule(job)
+        for number in range(MOST_MISSED):
+            tick = tick and schedule.following(tick)
+            if tick is None or tick > now:
+                return number
+        return MOST_MISSED
 
     def following(self) -> datetime | None:
         """Return when the next tick of any job comes."""

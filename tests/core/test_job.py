@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from core.app import Application
 from core.config import Config, Database, Engine, Shop
 from core.errors import ConfigurationError, NotFound
-from core.job import Job, Jobs, Tick, job, tick_key
+from core.job import MOST_MISSED, Job, Jobs, Tick, job, tick_key
 from core.metrics import render_metrics
 from core.scheduler import Scheduler
 from core.testing import application_on, config_on, move_clock
@@ -172,6 +172,22 @@ async def test_a_job_at_work_is_not_started_again_and_what_it_missed_is_made_up_
             await scope.session.sql("UPDATE workflow_run SET status = 'cancelled' RETURNING id")
         assert len(await look(app)) == 1
         assert await look(app) == []
+
+
+async def test_counts_the_ticks_that_a_job_has_missed(url: str):
+    async with shop(url, waits_for_a_word) as app, app.scope() as scope:
+        jobs = scope.resolve(Jobs)
+        assert await jobs.missed() == {}
+        await look(app)
+        assert await jobs.missed() == {"waits-for-a-word": 0}
+        await move_clock(app, MINUTE)
+        await look(app)
+        for minutes, missed in ((1, 1), (2, 3), (60, MOST_MISSED)):
+            await move_clock(app, minutes * MINUTE)
+            assert await jobs.missed() == {"waits-for-a-word": missed}
+        await scope.session.sql("UPDATE workflow_run SET status = 'cancelled' RETURNING id")
+        await look(app)
+        assert await jobs.missed() == {"waits-for-a-word": 0}
 
 
 def version(id: str, number: int, like: Job, *, cron: str = "* * * * *", timezone: str | None = None) -> Job:

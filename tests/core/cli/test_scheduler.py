@@ -1,5 +1,6 @@
 """`holdfast scheduler`, as a process of its own."""
 
+import re
 import signal
 import subprocess
 import time
@@ -12,6 +13,8 @@ import psycopg
 import pytest
 
 from .shops import open_shop, start
+
+MISSED = re.compile(r'^holdfast_job_missed_ticks\{job="sweep-floor"\} [2-9]', re.MULTILINE)
 
 
 @pytest.fixture
@@ -67,8 +70,12 @@ def test_says_over_http_whether_it_still_looks(url: str):
         address = line(process).removeprefix("listening on ").strip()
         assert line(process) == "scheduling\n"
         assert get(f"{address}/health") == (200, '{"status":"ok"}')
+        until(lambda: queued(url) == 1)
+        # The run waits for a worker, and holds up the next ticks.
+        until(lambda: MISSED.search(get(f"{address}/metrics")[1]) is not None)
         connection.execute("ALTER TABLE scheduled_job RENAME TO away")
         until(lambda: get(f"{address}/health") == (503, '{"status":"late"}'))
+        assert "holdfast_job_missed_ticks{" not in get(f"{address}/metrics")[1]
         connection.execute("ALTER TABLE away RENAME TO scheduled_job")
         until(lambda: get(f"{address}/health")[0] == 200)
         assert "holdfast_job_last_tick_timestamp_seconds" in get(f"{address}/metrics")[1]
