@@ -42,6 +42,11 @@ def queued(client: Any) -> int:
     return client.llen(f"{NAMESPACE}:runs")
 
 
+def kept(client: Any) -> int:
+    """How many hints Redis remembers, whatever became of them."""
+    return client.hlen(f"{NAMESPACE}:runs.msgs")
+
+
 def taken(client: Any) -> int:
     """How many hints workers hold."""
     return sum(client.scard(key) for key in client.scan_iter(f"{NAMESPACE}:__acks__.*.runs"))
@@ -74,6 +79,7 @@ async def test_a_stopped_worker_leaves_its_hints_in_redis_for_the_next_one(
         (host.folder / GATE).touch()
         host.worker(**NO_SWEEP)
         await asyncio.to_thread(until_all_finished, url, ORDERS + len(AT_GATE))
+        await until(lambda: (queued(client), taken(client), kept(client)) == (0, 0, 0))
     check(url, [*range(ORDERS), *AT_GATE])
 
 
