@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import structlog
 
 from ..container import Container, Scope
@@ -155,8 +156,11 @@ class WorkflowEngine:
         try:
             given = encode(data, f"the input of {definition.id}")
             encode([key, subject, {**(context or {})}], f"key, subject or context of a run of {definition.id}")
+            msgspec.convert({**(context or {})}, dict[str, str])
         except UnstorableResult as error:
             raise InvalidData(error.detail) from error
+        except msgspec.ValidationError as error:
+            raise InvalidData(f"the context of a run of {definition.id} has text alone: {error}") from error
         record = Record(
             self._container,
             self.registry.learn(definition),

@@ -8,7 +8,7 @@ needs the steps alone, so any version will do.
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 
 import msgspec
@@ -28,7 +28,6 @@ log = structlog.get_logger("holdfast.workflow")
 
 FIRST_PAUSE, LAST_PAUSE = 1.0, 3600.0
 """Seconds that a run which could not be driven here is left alone here; doubling."""
-_FAR_OFF = datetime.max.replace(tzinfo=UTC)
 SUSPECTED = 3
 """Takeovers from processes that had died, the run's journal not growing, after which it may be what kills them."""
 LEASES_KEPT = 10
@@ -63,6 +62,11 @@ _ALL: LiteralString = """
     run.id, run.epoch, run.status, run.input_hash, run.entries::text, run.result::text, run.error::text, run.key,
     run.cancel_requested, run.workflow, run.version, run.input::text, run.context::text, run.created_at,
     run.deadline_at, run.deaths"""
+# By its key, and without a look beforehand: nearly always it is there, and nobody else has it.
+_CLAIM_QUEUED: LiteralString = f"""
+UPDATE workflow_run AS run SET epoch = run.epoch + 1, owner = %(me)s, due_at = NULL, status = 'running'
+WHERE id = %(id)s AND status = 'queued' {_MINE}
+RETURNING {_ALL}, false"""  # noqa: S608, of constants
 _READ: LiteralString = f"SELECT {_ALL}, false FROM workflow_run AS run WHERE id = %s"  # noqa: S608, of constants
 _LIMIT: LiteralString = "ORDER BY run.id LIMIT %(limit)s"
 _UNSUSPECTED: LiteralString = "AND run.deaths < %(suspected)s ORDER BY run.id LIMIT %(limit)s"
@@ -112,8 +116,6 @@ class Recovery:
         """Until when a run is left alone, and how long that is."""
         self.queued_after: float | None = 0
         """After how many seconds a queued run is taken up here, None for never."""
-        self._left: list[str] = []
-        """Runs that are left to other processes for good."""
 
     async def orphans(self, driven: Callable[[], set[str]]) -> list[str]:
         """Return the runs that name this process although it does not drive them."""
@@ -136,8 +138,11 @@ class Recovery:
 
         Not if several processes have died with it: then it is the sweep's.
         """
-        values = {**self._values(), "orphans": list[str](), "id": run_id}
-        values["queued_before"] = _FAR_OFF if queued else None
+        values = {**self._values(), "orphans": list[str](), "id": run_id, "queued_before": None}
+        if queued:
+            rows = await self._session.sql(_CLAIM_QUEUED, values)
+            if rows:
+                return self._readable(rows, {run_id: []}, time.monotonic())
         return [*await self._claim(_LOST, _THIS, values), *await self._claim(_DUE, _THIS, values)]
 
     async def _claim(self, look: LiteralString, which: LiteralString, values: dict[str, Any]) -> list[Claimed]:
@@ -175,7 +180,7 @@ class Recovery:
             "others": not self._heartbeat.patient,
             "workflows": [id for id, _ in self._registry.definitions],
             "versions": [version for _, version in self._registry.definitions],
-            "avoided": [*self._left, *(id for id, (until, _) in self._avoided.items() if until > now)],
+            "avoided": [id for id, (until, _) in self._avoided.items() if until > now],
         }
 
     def _readable(self, rows: list[Tuple], later: dict[str, list[str]], at: float) -> list[Claimed]:
@@ -192,17 +197,23 @@ class Recovery:
         """Leave a run alone that could not be driven, twice as long as the last time."""
         _, last = self._avoided.get(run_id, (0, 0))
         pause = min(last * 2, LAST_PAUSE) or FIRST_PAUSE
-        self._avoided[run_id] = time.monotonic() + pause, pause
+        self._leave_alone(run_id, pause)
         log.error("recovery_failed", run_id=run_id, error=repr(error), again_in=pause)
+
+    def _leave_alone(self, run_id: str, pause: float) -> None:
+        now = time.monotonic()
+        # Nobody tells of those that others have driven meanwhile.
+        self._avoided = {id: each for id, each in self._avoided.items() if each[0] + LAST_PAUSE > now}
+        self._avoided[run_id] = now + pause, pause
 
     def driven(self, run_id: str) -> None:
         """Forget that a run could not be driven."""
         self._avoided.pop(run_id, None)
 
     async def let_go(self, row: RunRow, error: Exception) -> None:
-        """Leave a claimed run to others, for good."""
+        """Leave a claimed run to others, which may know its steps."""
         await self._session.sql(_LET_GO, (row.id, row.epoch, self._heartbeat.process_id))
-        self._left.append(row.id)
+        self._leave_alone(row.id, LAST_PAUSE)
         log.warning("run_left_to_others", run_id=row.id, error=str(error))
 
     async def forget_the_dead(self) -> None:

@@ -57,7 +57,7 @@ class Run(Generic[R]):
         while True:
             row = await patiently(self._row, self.id, until)
             if row is None:
-                raise RunNotFound(f"there is no run {self.id}")
+                raise RunNotFound(f"there is no run {self.id}, or the transaction that starts it has not committed yet")
             if over(row):
                 return row
             if asyncio.get_running_loop().time() + delay > until:

@@ -177,19 +177,19 @@ class Sweep:
     async def resume(self, runner: Runner, claimed: Claimed) -> Answer:
         """Bring a claimed run to its end; one that fails here is left alone for a while."""
         try:
-            answer = await self._resume_or_let_go(runner, claimed)
+            return await self._resume_or_let_go(runner, claimed)
         except Exception as error:
             self._recovery.avoid(claimed.row.id, error.__cause__ or error)
             raise
-        self._recovery.driven(claimed.row.id)
-        return answer
 
     async def _resume_or_let_go(self, runner: Runner, claimed: Claimed) -> Answer:
         try:
-            return await runner.resume(claimed)
+            answer = await runner.resume(claimed)
         except UndoUnknown as error:
             await self._recovery.let_go(claimed.row, error)
             return Answer()
+        self._recovery.driven(claimed.row.id)
+        return answer
 
     async def hand_over(self) -> None:
         """Leave what this process has not finished to the others."""

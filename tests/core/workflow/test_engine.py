@@ -4,13 +4,14 @@ import asyncio
 import gc
 from contextlib import suppress
 from datetime import timedelta
+from typing import cast
 from weakref import ref
 
 import pytest
 
 from core.app import Application
 from core.container import Scope
-from core.errors import Busy, ConfigurationError, HoldfastError, NoTransaction, OutcomeUnknown
+from core.errors import Busy, ConfigurationError, HoldfastError, InvalidData, NoTransaction, OutcomeUnknown
 from core.workflow import RunInsideTransaction, StepContext, StepOutsideBody, Workflow, step, workflow
 
 from .conftest import application_at
@@ -87,6 +88,13 @@ async def test_a_step_is_told_who_asks(app: Application):
     async with app.scope(context={"request_id": "r1", "locale": "de"}) as scope:
         assert await look_once.run(scope, None, context={"locale": "en"}) == {"locale": "en", "request_id": "r1"}
         assert await scope.session.sql("SELECT context ->> 'locale' FROM workflow_run") == [("en",)]
+
+
+async def test_the_context_of_a_run_is_text(scope: Scope):
+    for wrong in ({"a": 1}, {"a": None}, {1: "a"}):
+        with pytest.raises(InvalidData, match="the context of a run of take-one has text alone"):
+            await take_one.run(scope, Slot(name="a"), context=cast("dict[str, str]", wrong))
+    assert await runs(scope) == []
 
 
 async def test_a_read_step_cannot_write(scope: Scope):

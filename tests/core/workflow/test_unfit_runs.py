@@ -10,7 +10,7 @@ from msgspec import Raw
 from structlog.testing import capture_logs
 
 from core.app import Application
-from core.config import Database, Engine
+from core.config import Config, Database, Engine
 from core.container import Scope
 from core.workflow import Retry, StepContext, step, workflow
 from core.workflow.codec import ErrorData, encode, hash_of
@@ -188,6 +188,45 @@ async def test_a_run_that_waits_for_another_lost_one_does_not_starve_it(app: App
 
     assert {status for status, _ in (await stored(scope)).values()} == {"done"}
     assert await slots(scope) == ["inner"]
+
+
+async def test_a_run_that_waited_long_for_its_turn_is_left_to_who_has_claimed_it_meanwhile(
+    url: str, scope: Scope, calls: Calls
+):
+    gate = asyncio.Event()
+
+    @step("hold-turn", external=True)
+    async def hold_turn(ctx: StepContext) -> None:
+        calls.append("hold")
+        await gate.wait()
+
+    @workflow("hold-turn", version=1)
+    async def hold_the_turn(data: Names) -> None:
+        await hold_turn()
+
+    lease = 0.4
+    clockwork = Engine(beat_seconds=0.1, lease_seconds=lease, grace_seconds=5)
+    config = Config(database=Database(url=url, pool_size=1), engine=clockwork)
+    hasty = Application(config, modules=[], workflows=[hold_the_turn, number_and_take])
+    hasty.container.register(Calls, lambda _scope: calls)
+    await leave(scope, "r1", hold_the_turn.id)
+    await leave(scope, "r2")
+    async with hasty.running():
+        async with asyncio.timeout(10):
+            while not calls:  # noqa: ASYNC110, another task's doing
+                await asyncio.sleep(0.01)
+        async with scope.transaction() as transaction:
+            await transaction.sql(
+                """INSERT INTO workflow_process (id, host, pid, started_at, beat_at, clock_offset)
+                VALUES ('other', 'h', 1, now(), now() + interval '1 hour', interval '0')"""
+            )
+            await transaction.sql("UPDATE workflow_run SET epoch = epoch + 1, owner = 'other' WHERE id = 'r2'")
+        await asyncio.sleep(lease * 0.75)
+        gate.set()
+        await until_idle("r1", "r2")
+
+    assert await stored(scope) == {"r1": ("done", None), "r2": ("running", "other")}
+    assert calls == ["hold"]
 
 
 async def test_processes_that_died_long_ago_and_left_nothing_are_forgotten(app: Application, scope: Scope):
