@@ -22,6 +22,10 @@ NAMESPACE = "holdfast"
 TIMEOUT_SECONDS = 1
 REST_SECONDS = 1
 """How long a Redis that has failed is left alone: callers must not queue for its time-outs."""
+MOST_HINTS = 100_000
+"""In a queue that nobody follows: some 40 MB. Workers could not even fetch from a Redis that is full."""
+COUNT_SECONDS = 1
+"""How often a process that sends hints looks how many there are."""
 
 HINTS = Counter("holdfast_hints", "Hints to workers: sent, lost, followed or idle.", ["outcome"], registry=METRICS)
 
@@ -29,26 +33,43 @@ HINTS = Counter("holdfast_hints", "Hints to workers: sent, lost, followed or idl
 class DramatiqDispatcher:
     """Sends a hint for each queued run; without a Redis in the configuration all is left to the sweep."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, most: int = MOST_HINTS) -> None:
         self._broker: Any = open_broker(config) if config.redis_url else None
         self._queue = config.jobs.queue
+        self._most = most
+        self._room = 0
+        """For how many hints there was room when they were last counted, less those sent since."""
+        self._counts_at = 0.0
         self._rests_until = 0.0
 
     def dispatch(self, run_ids: Sequence[str]) -> None:
-        """Send hints, for a second at most; raises `RedisError`, and loses them silently for a second after that."""
+        """Send hints, for a second at most; raises `RedisError`, and loses them silently for a second after that.
+
+        Those for which the queue has no room are lost as well.
+        """
         if self._broker is None:
             return
         sent = 0
         try:
-            for run_id in run_ids if time.monotonic() >= self._rests_until else ():
+            for run_id in run_ids[: self._count_room()]:
                 self._broker.enqueue(hint(self._queue, run_id))
                 sent += 1
         except RedisError:
             self._rests_until = time.monotonic() + REST_SECONDS
             raise
         finally:
+            self._room -= sent
             HINTS.labels("sent").inc(sent)
             HINTS.labels("lost").inc(len(run_ids) - sent)
+
+    def _count_room(self) -> int:
+        now = time.monotonic()
+        if now < self._rests_until:
+            return 0
+        if now >= self._counts_at:
+            self._room = self._most - self._broker.client.llen(f"{NAMESPACE}:{self._queue}")
+            self._counts_at = now + COUNT_SECONDS
+        return max(0, self._room)
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -72,6 +72,28 @@ def test_a_redis_that_was_restarted_is_found_again_at_once(redis: Redis):
     dispatcher.close()
 
 
+def test_a_queue_that_nobody_follows_does_not_grow_for_ever(redis: Redis):
+    config = Config(redis_url=redis.url)
+    dispatcher = DramatiqDispatcher(config, most=5)
+    broker: Any = open_broker(config)
+    client = broker.client
+    client.flushall()
+    before = lost()
+
+    for number in range(4):
+        dispatcher.dispatch([f"run_{number}", f"run_{number}_too"])
+    assert (client.llen("holdfast:runs"), lost()) == (5, before + 3)
+
+    client.flushall()
+    deadline = time.monotonic() + 10
+    while not client.llen("holdfast:runs"):
+        assert time.monotonic() < deadline
+        dispatcher.dispatch(["run_5"])
+    client.flushall()
+    broker.close()
+    dispatcher.close()
+
+
 def test_without_a_redis_nothing_is_sent_and_nothing_fails():
     dispatcher = DramatiqDispatcher(Config())
     dispatcher.dispatch(["run_1"])
