@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, cast
@@ -18,7 +19,7 @@ from .db import create_engine
 from .errors import ConfigurationError
 from .heartbeat import Heartbeat
 from .integrity import Integrity
-from .job import Job, Jobs
+from .job import Job, Jobs, read_missed_ticks
 from .link import Link, LinkRegistry, Links, create_links, dismiss_links
 from .module import Act, Check, Module
 from .query import Graphs, Query
@@ -55,6 +56,7 @@ class Application:
         self.heartbeat = Heartbeat(self._pulse, self.clock, clockwork.beat_seconds, clockwork.lease_seconds, jobs=jobs)
         registry = Registry(workflows, [*background.STEPS, create_links, dismiss_links, *steps])
         self.workflows = WorkflowEngine(self.container, registry, self.heartbeat)
+        self.workflows.gauges.sources.append(partial(read_missed_ticks, self.container))
         self.container.register(WorkflowEngine, lambda _scope: self.workflows)
         self.container.register(Runs, Runs)
         self.container.register(Events, Events)

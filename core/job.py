@@ -1,13 +1,15 @@
 """Jobs: workflows that a schedule starts, and what can be asked of them."""
 
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString, get_type_hints
 
 import msgspec
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from .clock import zone_names
-from .container import Scope
+from .container import Container, Scope
 from .cron import Schedule, check_cron
 from .db import Transaction
 from .errors import ConfigurationError, NotFound
@@ -224,6 +226,17 @@ class Jobs:
             last_started_at=started_at,
             last_finished_at=finished_at,
         )
+
+
+async def read_missed_ticks(container: Container) -> list[Metric]:
+    """Return the gauge of how many ticks each job has missed."""
+    text = f"Ticks, up to {MOST_MISSED}, that have come since the last one that was started."
+    family = GaugeMetricFamily("holdfast_job_missed_ticks", text, labels=["job"])
+    with suppress(ConfigurationError):  # in no time zone nothing ticks, and workers have said so when they started
+        async with container.scope() as scope:
+            for id, count in (await scope.resolve(Jobs).missed()).items():
+                family.add_metric([id], count)
+    return [family]
 
 
 def tick_key(tick: datetime) -> str:

@@ -6,15 +6,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-
 from core.app import Application
-from core.db import as_busy
-from core.job import Jobs
 from core.metrics import CONTENT_TYPE, may_see_metrics, render_metrics
 
 PATIENCE_SECONDS = 5
-JOBS_PATIENCE_SECONDS = 1
 
 Answer = tuple[str, str, bytes]
 
@@ -59,22 +54,5 @@ async def _answer(app: Application, is_well: Callable[[], bool], head: str, host
     if request.startswith("GET /health "):
         return OK if is_well() else LATE
     if request.startswith("GET /metrics ") and may_see_metrics(app.config.http.metrics, host, headers):
-        return "200 OK", CONTENT_TYPE, render_metrics(await _gauges(app))
+        return "200 OK", CONTENT_TYPE, render_metrics(await app.workflows.gauges.read())
     return NOT_FOUND
-
-
-async def _gauges(app: Application) -> list[Metric]:
-    """Return what stands; of a database that is away only that it is."""
-    gauges = await app.workflows.gauges.read()
-    try:
-        async with asyncio.timeout(JOBS_PATIENCE_SECONDS), app.scope() as scope:
-            missed = await scope.resolve(Jobs).missed()
-    except Exception as error:
-        if as_busy(error) is None and not isinstance(error, TimeoutError):
-            raise
-        return gauges
-    text = "Ticks that have come since the last one that was started."
-    family = GaugeMetricFamily("holdfast_job_missed_ticks", text, labels=["job"])
-    for id, count in missed.items():
-        family.add_metric([id], count)
-    return [*gauges, family]

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import LiteralString
 
@@ -50,6 +51,8 @@ class Gauges:
         self._read_at = 0.0
         self._families: list[Metric] = []
         self._turn = asyncio.Lock()
+        self.sources: list[Callable[[], Awaitable[list[Metric]]]] = []
+        """What is built upon the engine, and has gauges of its own."""
 
     async def read(self) -> list[Metric]:
         """Return the gauges; without a database only that it is away."""
@@ -80,6 +83,7 @@ class Gauges:
             GaugeMetricFamily("holdfast_workflow_due_lag_seconds", "How long the oldest due run waits.", lag or 0.0),
             GaugeMetricFamily("holdfast_workflow_processes", "Processes that beat.", alive),
             *await self._scheduled(session),
+            *[family for source in self.sources for family in await source()],
         ]
 
     async def _scheduled(self, session: Session) -> list[Metric]:

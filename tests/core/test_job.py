@@ -266,6 +266,23 @@ async def test_a_metric_says_for_which_time_a_job_was_last_started(url: str):
     assert float(line.rsplit(" ", 1)[1]) == TICKED[0].timestamp()
 
 
+async def test_a_metric_says_how_many_ticks_a_job_has_missed(url: str):
+    async with shop(url, waits_for_a_word) as app:
+        await look(app)
+        await move_clock(app, 3 * MINUTE)
+        text = render_metrics(await app.workflows.gauges.read()).decode()
+    assert 'holdfast_job_missed_ticks{job="waits-for-a-word"} 3.0' in text
+
+
+async def test_a_shop_in_no_time_zone_has_metrics_all_the_same(url: str):
+    config = replace(config_on(url), shop=Shop(timezone="Mars/Phobos"))
+    async with shop(url, every_minute) as app:
+        await look(app)
+    async with shop(url, every_minute, config=config) as app:
+        text = render_metrics(await app.workflows.gauges.read()).decode()
+    assert "holdfast_job_last_tick_timestamp_seconds{" in text
+
+
 async def test_refuses_to_run_what_is_no_job(url: str):
     async with shop(url, every_minute) as app, app.scope() as scope:
         with pytest.raises(NotFound, match="every-minute"):

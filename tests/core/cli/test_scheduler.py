@@ -75,7 +75,6 @@ def test_says_over_http_whether_it_still_looks(url: str):
         until(lambda: MISSED.search(get(f"{address}/metrics")[1]) is not None)
         connection.execute("ALTER TABLE scheduled_job RENAME TO away")
         until(lambda: get(f"{address}/health") == (503, '{"status":"late"}'))
-        assert "holdfast_job_missed_ticks{" not in get(f"{address}/metrics")[1]
         connection.execute("ALTER TABLE away RENAME TO scheduled_job")
         until(lambda: get(f"{address}/health")[0] == 200)
         assert "holdfast_job_last_tick_timestamp_seconds" in get(f"{address}/metrics")[1]
