@@ -2,11 +2,12 @@
 
 from contextlib import suppress
 
+import msgspec
 import pytest
 
 from core.container import Scope
 from core.errors import InvalidData
-from core.workflow import Nondeterministic, StepContext, UnstorableResult, parallel, step, workflow
+from core.workflow import IdempotencyMismatch, Nondeterministic, StepContext, UnstorableResult, parallel, step, workflow
 
 from .proxy import Proxy, Spoil
 from .slots import Calls, Slot, count_slots, runs, slots, take_slot
@@ -134,3 +135,30 @@ async def test_a_call_that_is_refused_at_every_replay_does_not_park_the_run(far:
 
     assert await slots(scope) == ["b", "c"]
     assert await runs(scope) == [("insist", "done", None)]
+
+
+async def test_a_struct_that_omits_defaults_gains_a_field_and_is_the_same_input(scope: Scope):
+    class Before(msgspec.Struct, omit_defaults=True):
+        name: str
+
+    class After(msgspec.Struct, omit_defaults=True):
+        name: str
+        note: str = ""
+
+    @step("read-name", read=True)
+    async def read_name(ctx: StepContext, offer: Before | After) -> str:
+        return offer.name
+
+    @workflow("read-name", version=1)
+    async def before(data: Before) -> str:
+        return await read_name(data)
+
+    @workflow("read-name", version=2)
+    async def after(data: After) -> str:
+        return await read_name(data)
+
+    assert await before.run(scope, Before("a"), key="k") == "a"
+    assert await after.run(scope, After("a"), key="k") == "a"
+    assert scope.replayed
+    with pytest.raises(IdempotencyMismatch):
+        await after.run(scope, After("a", "new"), key="k")
