@@ -33,6 +33,8 @@ def work():
                 libc.pthread_mutex_lock(mutex)
     signal.pause()
 
+if sys.argv[1] == "has another child" and os.fork() == 0:
+    os._exit(1)
 sys.exit(Workers(work, 2, patience=float(sys.argv[2])).run())
 """
 PATIENCE_SECONDS = 60
@@ -103,6 +105,15 @@ def test_workers_do_not_outlive_a_killed_main_process(main: "subprocess.Popen[st
 def test_gives_up_when_workers_cannot_start():
     with start("fails") as main:
         assert main.wait(10) == 1
+
+
+def test_takes_no_other_child_for_a_worker():
+    with start("has another child") as main:
+        workers = [next_worker(main), next_worker(main)]
+        main.terminate()
+        said, errors = main.communicate(timeout=10)
+    assert (main.returncode, said, errors) == (0, "", "")
+    assert not any(worker.is_running() for worker in workers)
 
 
 def test_says_once_in_one_line_why_workers_cannot_start():
