@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from core.cli.workers import KILL_MARGIN_SECONDS
 from core.shutdown import MARGIN_SECONDS
 from core.testing.processes import is_alive
 
 from .chaos.stuck import IN_C, IN_PYTHON, be_stuck
-from .conftest import Redis, producing
-from .host import Host
+from .conftest import DISPATCHER, Redis, producing
+from .host import LISTENING, Host, Program
 
 AT_ONCE: dict[str, Any] = {"HOLDFAST_ENGINE_GRACE_SECONDS": "0"}
 ENDED = "SELECT count(*) FROM workflow_run WHERE workflow = 'chaos-stuck' AND status = 'done'"
@@ -37,18 +38,31 @@ async def until_done(url: str, count: int) -> None:
                 await asyncio.sleep(0.05)
 
 
+def start_two(host: Host, command: str) -> Program:
+    """Start `holdfast` with two processes that take up queued runs by themselves."""
+    if command == "worker":
+        return host.worker(processes=2, **AT_ONCE)
+    settings = host.folder / "holdfast.toml"
+    settings.write_text(settings.read_text().replace(DISPATCHER, ""))
+    api = host.start("api", "--port", "0", "--workers", "2", **AT_ONCE)
+    api.until_it_says(LISTENING)
+    return api
+
+
+@pytest.mark.parametrize("command", ["worker", "api"])
 async def test_stuck_processes_end_with_their_main_one_and_others_take_their_runs_over(
-    host: Host, url: str, redis: Redis
+    host: Host, url: str, redis: Redis, command: str
 ) -> None:
-    worker = host.worker(processes=2, **AT_ONCE)
-    members = worker.members()
+    program = start_two(host, command)
     await start_stuck(url, redis.url, host.folder, [IN_PYTHON, IN_C])
+    members = program.members()
+    assert len(members) == 2
     began = time.monotonic()
-    worker.process.terminate()
-    worker.process.wait(60)
+    program.process.terminate()
+    program.process.wait(60)
     assert time.monotonic() - began < MARGIN_SECONDS + KILL_MARGIN_SECONDS + SLACK_SECONDS
     assert not any(is_alive(pid) for pid in members)
-    assert "in get_stuck" in worker.said, "it says what it was stuck in"
+    assert "in get_stuck" in program.said, "it says what it was stuck in"
     host.worker()
     await until_done(url, 2)
 
