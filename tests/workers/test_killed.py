@@ -6,11 +6,13 @@ import random
 import re
 import signal
 
-from .chaos.workflows import CRASH, GATE, kill_process, place_behind_gate
+import psycopg
+
+from .chaos.workflows import CRASH, GATE, KNOCKED, kill_process, knock_twice, place_behind_gate
 from .conftest import Redis, flush, producing
 from .host import Host, Program
 from .load import orders, start_all
-from .truth import check, is_refused, until_all_finished, until_finished
+from .truth import EFFECTS, EVENTS, check, is_refused, until_all_finished, until_finished
 
 ORDERS = 2000
 KILLS = 8
@@ -69,6 +71,19 @@ async def test_an_event_goes_out_although_its_process_dies_between_commit_and_hi
         host.worker()
         await asyncio.to_thread(until_all_finished, url, 1)
     check(url, [1])
+
+
+async def test_events_of_an_external_step_go_out_once_although_its_first_attempt_killed_the_process(
+    host: Host, url: str, redis: Redis
+) -> None:
+    async with producing(url, redis.url) as app:
+        await start_all(app, [1], knock_twice)
+        host.start("worker", "--processes", "2")
+        await asyncio.to_thread(until_all_finished, url, 1, ["chaos-knock"])
+    assert (host.folder / KNOCKED).exists()
+    with psycopg.connect(url) as connection:
+        assert sorted(connection.execute(EVENTS).fetchall()) == [(1,), (2,)]
+        assert sorted(connection.execute(EFFECTS).fetchall()) == [("told", 1), ("told", 2)]
 
 
 async def test_no_event_goes_out_of_an_order_that_is_undone_by_another_process(

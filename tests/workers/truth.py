@@ -12,7 +12,7 @@ EVENTS = "SELECT (data ->> 'number')::int FROM outbox WHERE name = 'chaos.ordere
 AT_GATE = "SELECT count(*) FROM effect WHERE what = 'ordered'"
 ENDED = "SELECT (input #>> '{}')::int, status FROM workflow_run WHERE workflow = ANY(%s)"
 ORDERS = ("chaos-order", "chaos-gate", "chaos-night")
-WORK = (*ORDERS, "on:chaos.ordered:chaos-tell")
+WORK = (*ORDERS, "chaos-knock", "on:chaos.ordered:chaos-tell")
 PATIENCE_SECONDS = 90
 POLL_SECONDS = 0.05
 
@@ -24,17 +24,17 @@ def finished(url: str, workflows: Sequence[str] = ORDERS) -> int:
         return connection.execute(query, [[*workflows]]).fetchall()[0][0]
 
 
-def until_finished(url: str, count: int) -> None:
+def until_finished(url: str, count: int, workflows: Sequence[str] = ORDERS) -> None:
     """Wait until so many orders have ended."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while (done := finished(url)) < count:
+    while (done := finished(url, workflows)) < count:
         assert time.monotonic() < deadline, f"{done} of {count}"
         time.sleep(POLL_SECONDS)
 
 
-def until_all_finished(url: str, count: int) -> None:
+def until_all_finished(url: str, count: int, workflows: Sequence[str] = ORDERS) -> None:
     """Wait until so many orders have ended, and every delivery of theirs."""
-    until_finished(url, count)
+    until_finished(url, count, workflows)
     deadline = time.monotonic() + PATIENCE_SECONDS
     with psycopg.connect(url, autocommit=True) as connection:
         while (left := connection.execute(UNFINISHED, [[*WORK]]).fetchall()[0][0]) > 0:

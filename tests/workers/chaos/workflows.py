@@ -19,6 +19,8 @@ CREATE TABLE effect (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run tex
 RECORD = "INSERT INTO effect (run, what, number) VALUES (%s, %s, %s)"
 GATE = Path("gate")
 """Opened by the tests; in the folder where the process works."""
+KNOCKED = Path("knocked")
+"""Left by the first attempt, which its process does not survive."""
 WAY_SECONDS = 0.3
 """From the gate to the end; long enough to be killed there by another run."""
 NIGHT = timedelta(hours=8)
@@ -85,6 +87,15 @@ async def die(ctx: StepContext) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@step("knock", external=True)
+async def knock(ctx: StepContext, number: int) -> None:
+    ctx.emit("chaos.ordered", Ordered(number))
+    ctx.emit("chaos.ordered", Ordered(number + 1), at_once=True)
+    if not KNOCKED.exists():
+        KNOCKED.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 @workflow("chaos-order", version=1)
 async def place_order(number: int) -> int:
     """Two commits and an event; every tenth is refused half-way, and undone."""
@@ -110,6 +121,13 @@ async def place_overnight(number: int) -> int:
     await order(number)
     await sleep(NIGHT)
     await bill(number)
+    return number
+
+
+@workflow("chaos-knock", version=1)
+async def knock_twice(number: int) -> int:
+    """Emits an event by an external step that has to be done twice."""
+    await knock(number)
     return number
 
 
