@@ -48,6 +48,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     grace_seconds: Annotated[float, Meta(ge=0)] = 20
     queued_seconds: Annotated[float, Meta(ge=0)] = 5
     """After how long a worker takes up a queued run of which no hint has told it."""
+    stuck_seconds: Annotated[float, Meta(ge=0)] = 60
+    """After how long an API or worker process whose event loop stands still is ended; 0 for never."""
     undo_attempts: Positive = 20
     """How often a failing compensation is tried before the run ends as `compensation_failed`."""
     undo_pause_seconds: Seconds = 1

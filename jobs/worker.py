@@ -41,14 +41,17 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 def work(task: Work) -> None:
     """Work until SIGTERM or SIGINT; runs may then end for the grace time, before they are left to others.
 
-    A process that is stuck is ended some seconds later.
+    A process that is stuck is ended some seconds later, or if it has been for `stuck_seconds`.
     """
     adopt_logger("dramatiq")
     uvloop.run(_work(task))
 
 
 async def _work(task: Work) -> None:
-    told = told_to_end(task.config.engine.grace_seconds + task.margin_seconds)
+    clockwork = task.config.engine
+    # Under `holdfast dev` somebody may have stopped it with a debugger.
+    stuck = clockwork.stuck_seconds if task.lifeline is None else 0
+    told = told_to_end(clockwork.grace_seconds + task.margin_seconds, stuck=stuck)
     if task.lifeline is not None:
         threading.Thread(target=_end_with_parent, args=(task.lifeline,), daemon=True).start()
     app = Application.load(task.config)

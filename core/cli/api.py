@@ -26,4 +26,9 @@ def api(*, host: str | None, port: int | None, workers: int | None) -> None:
     stop_on(signal.SIGTERM)
     listener = listen(host or config.http.host, config.http.port if port is None else port)
     click.echo(f"listening on {address(listener)}")
-    serve(listener, workers=workers or config.http.workers, grace_seconds=config.engine.grace_seconds)
+    serve(
+        listener,
+        workers=workers or config.http.workers,
+        grace_seconds=config.engine.grace_seconds,
+        stuck_seconds=config.engine.stuck_seconds,
+    )

@@ -13,7 +13,7 @@ import uvicorn
 
 from ..errors import HoldfastError
 from ..metrics import share_metrics
-from ..shutdown import MARGIN_SECONDS, end_within
+from ..shutdown import MARGIN_SECONDS, end_when_stuck, end_within
 from .workers import KILL_MARGIN_SECONDS, STARTUP_FAILURE, Workers
 
 APPLICATION = "api.app:create_app"
@@ -26,12 +26,16 @@ class PortInUse(HoldfastError):
 
 
 class Server(uvicorn.Server):
-    """Calls `ready` once it listens; has `patience` seconds to end once it is told to."""
+    """Calls `ready` once it listens; has `patience` seconds to end once it is told to.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], patience: float) -> None:
+    `stuck`: see `end_when_stuck`.
+    """
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], patience: float, stuck: float) -> None:
         super().__init__(config)
         self._ready = ready
         self._patience = patience
+        self._stuck = stuck
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take note of a signal: called also amid a request that never awaits."""
@@ -43,6 +47,7 @@ class Server(uvicorn.Server):
         """Start to listen."""
         await super().startup(sockets)
         if self.started:
+            end_when_stuck(self._stuck, lambda: self.should_exit)
             self._ready()
 
 
@@ -72,12 +77,13 @@ def serve(
     workers: int = 1,
     grace_seconds: float,
     margin_seconds: float = MARGIN_SECONDS,
+    stuck_seconds: float = 0,
     ready: Callable[[], None] = lambda: None,
     application: str = APPLICATION,
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests under way may end within `grace_seconds`, then runs within as many.
 
-    A process that is still there `margin_seconds` later is ended.
+    A process that is still there `margin_seconds` later is ended, and one whose loop stands still for `stuck_seconds`.
     """
     patience = 2 * grace_seconds + margin_seconds
     config = uvicorn.Config(
@@ -94,7 +100,7 @@ def serve(
     )
 
     def work() -> None:
-        server = Server(config, ready, patience)
+        server = Server(config, ready, patience, stuck_seconds)
         try:
             server.run(sockets=[listener])
         finally:

@@ -36,4 +36,11 @@ if __name__ == "__main__":
     listener = listen("127.0.0.1", 0)
     os.write(1, f"{address(listener)}\n".encode())
     name = f"{__spec__.name}:create_app"
-    serve(listener, workers=int(sys.argv[1]), grace_seconds=0, margin_seconds=MARGIN_SECONDS, application=name)
+    serve(
+        listener,
+        workers=int(sys.argv[1]),
+        grace_seconds=0,
+        margin_seconds=MARGIN_SECONDS,
+        stuck_seconds=float(sys.argv[2]),
+        application=name,
+    )
