@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty
 from typing import Any
@@ -44,11 +45,18 @@ class Hints:
         """Begin to take hints, or to try: a Redis that is away is asked again every few seconds."""
         self._worker.start()
 
-    def take_no_more(self) -> None:
+    async def take_no_more(self) -> None:
         """Give the hints in memory back to Redis, for others to follow, and let each thread end with its run.
 
-        To be called in a thread of its own, while runs can still be driven: until then hints may be followed.
+        To be called while runs can still be driven: until then hints may be followed.
         """
+        await _in_its_own_thread(self._take_no_more)
+
+    async def stop(self) -> None:
+        """Wait for the threads, once nothing is driven any more."""
+        await _in_its_own_thread(self._stop)
+
+    def _take_no_more(self) -> None:
         takers = self._worker.consumers.values()
         for taker in takers:
             taker.stop()
@@ -58,8 +66,7 @@ class Hints:
         for thread in self._worker.workers:
             thread.stop()
 
-    def stop(self) -> None:
-        """Wait for the threads; to be called in a thread of its own, once nothing is driven any more."""
+    def _stop(self) -> None:
         try:
             self._worker.stop(timeout=STOP_MILLISECONDS)
         except RedisError as error:
@@ -100,6 +107,12 @@ class Hints:
             log.warning("hint_not_followed", run_id=run_id, error=repr(error))
             claimed = False
         HINTS.labels("followed" if claimed else "idle").inc()
+
+
+async def _in_its_own_thread(act: Callable[[], None]) -> None:
+    # Those of the loop may all be busy with what steps do.
+    with ThreadPoolExecutor(1) as own:
+        await asyncio.get_running_loop().run_in_executor(own, act)
 
 
 def _tell(error: RedisError) -> None:

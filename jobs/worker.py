@@ -1,6 +1,5 @@
 """A worker process: it drives the runs that hints name, and those that nobody named in time."""
 
-import asyncio
 import os
 import signal
 import socket
@@ -63,10 +62,10 @@ async def _work(task: Work) -> None:
         if task.listener is not None:
             await stack.enter_async_context(monitored(app, task.listener))
         hints.start()
-        stack.push_async_callback(asyncio.to_thread, hints.take_no_more)
+        stack.push_async_callback(hints.take_no_more)
         log.info("worker_ready", process=app.heartbeat.process_id, pid=os.getpid())
         await told.wait()
-    await asyncio.to_thread(hints.stop)
+    await hints.stop()
     log.info("worker_stopped", pid=os.getpid())
 
 

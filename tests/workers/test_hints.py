@@ -1,7 +1,9 @@
 """A worker that stops leaves no hint behind: what it has not followed is for others, at once."""
 
 import asyncio
+import os
 import signal
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -106,7 +108,7 @@ async def followed_by(
     hints = Hints(config, drive, queues=[config.jobs.queue], threads=threads)
     hints.start()
     yield hints
-    await asyncio.to_thread(hints.stop)
+    await hints.stop()
 
 
 async def test_no_hint_gets_lost_by_a_stop_in_the_midst_of_them(redis: Redis, client: Any) -> None:
@@ -124,7 +126,7 @@ async def test_no_hint_gets_lost_by_a_stop_in_the_midst_of_them(redis: Redis, cl
         there = queued(client) + len(followed)
         async with followed_by(config, drive) as hints:
             await until(lambda expected=expected: len(followed) >= expected)
-            await asyncio.to_thread(hints.take_no_more)
+            await hints.take_no_more()
         assert (queued(client) + len(followed), taken(client)) == (there, 0)
     dispatcher.close()
 
@@ -141,8 +143,25 @@ async def test_takes_no_hint_that_comes_after_the_stop(redis: Redis, client: Any
     async with followed_by(config, drive) as hints:
         await asyncio.to_thread(dispatcher.dispatch, ["before"])
         await until(lambda: followed == ["before"])
-        await asyncio.to_thread(hints.take_no_more)
+        await hints.take_no_more()
         await asyncio.to_thread(dispatcher.dispatch, ["after"] * ORDERS)
     assert followed == ["before"]
     assert (queued(client), taken(client)) == (ORDERS, 0)
     dispatcher.close()
+
+
+async def test_stops_although_all_threads_of_the_loop_are_busy(redis: Redis, client: Any) -> None:
+    config = Config(redis_url=redis.url)
+    over = threading.Event()
+
+    async def drive(_run_id: str) -> bool:
+        return True
+
+    loop = asyncio.get_running_loop()
+    held = [loop.run_in_executor(None, over.wait) for _ in range((os.cpu_count() or 1) + 4)]
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS), followed_by(config, drive) as hints:
+            await hints.take_no_more()
+    finally:
+        over.set()
+        await asyncio.gather(*held)
