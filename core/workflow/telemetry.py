@@ -130,4 +130,5 @@ def tell_recovery(workflow: str, run_id: str, epoch: int, *, taken_over: bool) -
     """Count and log that this process goes on with a run."""
     if taken_over:
         RECOVERIES.labels(workflow).inc()
-    log.info("run_taken_over" if taken_over else "run_resumed", run_id=run_id, workflow=workflow, epoch=epoch)
+    tell = log.info if taken_over else log.debug
+    tell("run_taken_over" if taken_over else "run_resumed", run_id=run_id, workflow=workflow, epoch=epoch)
