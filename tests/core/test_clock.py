@@ -1,4 +1,6 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import pytest
 
 from core.clock import Clock
 
@@ -22,3 +24,20 @@ def test_an_offset_replaces_the_one_before() -> None:
     clock.set_offset(timedelta(days=5))
     clock.set_offset(timedelta(hours=-1))
     assert timedelta(minutes=59) < datetime.now(UTC) - clock.now() < timedelta(minutes=61)
+
+
+def test_does_not_follow_the_machines_clock_when_somebody_sets_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    clock.set_offset(timedelta(days=5))
+    before = clock.now()
+
+    class SetForward(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "SetForward":
+            return cls.fromtimestamp(datetime.now(tz).timestamp() + 3600, tz)
+
+    monkeypatch.setattr("core.clock.datetime", SetForward)
+
+    assert before <= clock.now() < before + timedelta(minutes=30)
+    clock.set_offset(timedelta(days=5))
+    assert clock.now() > before + timedelta(minutes=30)
