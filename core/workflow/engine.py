@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +31,8 @@ from .sweep import Sweep, stop
 RECOVERY_PATIENCE = 30.0
 """Seconds that a run which was taken over waits for a database that is away; a later sweep takes it up again."""
 
+DISPATCH_THREADS = 4
+
 log = structlog.get_logger("holdfast.workflow")
 
 
@@ -47,6 +50,8 @@ class WorkflowEngine:
         self._waiting: set[asyncio.Task[Answer]] = set()
         """Callers' waits for runs that are suspended: they drive nothing and end with this process."""
         self._dispatcher = load_dispatcher(container.config)
+        # Of its own: steps may hold all threads of the loop.
+        self._threads = ThreadPoolExecutor(DISPATCH_THREADS, thread_name_prefix="dispatch")
         self._nudges: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -210,7 +215,7 @@ class WorkflowEngine:
 
     async def _tell_workers(self, dispatcher: Dispatcher, run_ids: Sequence[str]) -> None:
         try:
-            await asyncio.to_thread(dispatcher.dispatch, run_ids)
+            await asyncio.get_running_loop().run_in_executor(self._threads, dispatcher.dispatch, run_ids)
         except Exception as error:
             log.warning("hint_lost", runs=len(run_ids), error=repr(error))
 
@@ -245,7 +250,7 @@ class WorkflowEngine:
         opened = await self._sweep.close()
         await stop({*self._nudges})
         if self._dispatcher is not None:
-            await asyncio.to_thread(self._dispatcher.close)
+            self._dispatcher.close()
         for task in self._waiting:
             task.cancel()
         left: set[asyncio.Task[Answer]] = set()

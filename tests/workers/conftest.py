@@ -26,6 +26,7 @@ ALL = [
     workflows.place_order,
     workflows.place_behind_gate,
     workflows.place_overnight,
+    workflows.place_in_thread,
     workflows.knock_twice,
     workflows.kill_process,
     workflows.break_down,

@@ -11,7 +11,7 @@ EFFECTS = "SELECT what, number FROM effect"
 EVENTS = "SELECT (data ->> 'number')::int FROM outbox WHERE name = 'chaos.ordered'"
 AT_GATE = "SELECT count(*) FROM effect WHERE what = 'ordered'"
 ENDED = "SELECT (input #>> '{}')::int, status FROM workflow_run WHERE workflow = ANY(%s)"
-ORDERS = ("chaos-order", "chaos-gate", "chaos-night")
+ORDERS = ("chaos-order", "chaos-gate", "chaos-night", "chaos-thread")
 WORK = (*ORDERS, "chaos-knock", "on:chaos.ordered:chaos-tell")
 PATIENCE_SECONDS = 90
 POLL_SECONDS = 0.05

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -82,6 +83,16 @@ async def pass_gate(ctx: StepContext) -> None:
     await asyncio.sleep(WAY_SECONDS)
 
 
+def stand_at_gate() -> None:
+    while not GATE.exists():
+        time.sleep(0.02)
+
+
+@step("hold-thread", external=True)
+async def hold_thread(ctx: StepContext) -> None:
+    await asyncio.to_thread(stand_at_gate)
+
+
 @step("die", external=True)
 async def die(ctx: StepContext) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
@@ -111,6 +122,15 @@ async def place_behind_gate(number: int) -> int:
     """Is in the middle of it until the gate opens."""
     await order(number)
     await pass_gate()
+    await bill(number)
+    return number
+
+
+@workflow("chaos-thread", version=1)
+async def place_in_thread(number: int) -> int:
+    """Holds one of the loop's threads until the gate opens."""
+    await order(number)
+    await hold_thread()
     await bill(number)
     return number
 
