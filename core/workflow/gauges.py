@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from ..container import Container
 from ..db import Session, as_busy
 from ..db.session import Tuple
+from .recovery import SUSPECTED
 from .registry import Registry
 
 KEPT_SECONDS = 5
@@ -35,7 +36,9 @@ LAG: LiteralString = """
 SELECT extract(epoch FROM %(now)s - least(
     (SELECT min(due_at) FROM workflow_run WHERE due_at <= %(now)s AND owner IS NULL),
     (SELECT min(created_at) FROM workflow_run WHERE status = 'queued' AND due_at IS NULL)))::float8,
-    (SELECT count(*) FROM workflow_process WHERE beat_at > clock_timestamp() - %(lease)s)"""
+    (SELECT count(*) FROM workflow_process WHERE beat_at > clock_timestamp() - %(lease)s),
+    (SELECT count(*) FROM (SELECT FROM workflow_run
+        WHERE status IN ('queued', 'running', 'compensating') AND deaths >= %(suspected)s LIMIT %(most)s) AS suspect)"""
 INTEGRITY: LiteralString = "SELECT name, findings, extract(epoch FROM checked_at)::float8 FROM integrity_check"
 JOBS: LiteralString = "SELECT id, extract(epoch FROM last_tick_at)::float8 FROM scheduled_job"
 
@@ -76,12 +79,16 @@ class Gauges:
         session = Session(self._container.engine, read_only=True)
         standing = await session.sql(STANDING, {"most": MOST})
         lease = timedelta(seconds=self._container.config.engine.lease_seconds)
-        [(lag, alive)] = await session.sql(LAG, {"now": self._container.clock.now(), "lease": lease})
+        values = {"now": self._container.clock.now(), "lease": lease, "suspected": SUSPECTED, "most": MOST}
+        [(lag, alive, suspected)] = await session.sql(LAG, values)
         return [
             self._runs(standing),
             self._without_code(standing),
             GaugeMetricFamily("holdfast_workflow_due_lag_seconds", "How long the oldest due run waits.", lag or 0.0),
             GaugeMetricFamily("holdfast_workflow_processes", "Processes that beat.", alive),
+            GaugeMetricFamily(
+                "holdfast_workflow_runs_suspected", "Runs that may be what their processes die of.", suspected
+            ),
             *await self._scheduled(session),
             *[family for source in self.sources for family in await source()],
         ]

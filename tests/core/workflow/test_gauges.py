@@ -104,7 +104,7 @@ async def test_says_that_the_database_is_away(calls: Calls):
 @pytest.mark.parametrize("statement", [STANDING, LAG])
 async def test_finished_runs_cost_nothing(scope: Scope, statement: LiteralString):
     await add(scope, "done", 100)
-    values = {"most": 10, "now": scope.clock.now(), "lease": timedelta(seconds=20)}
+    values = {"most": 10, "now": scope.clock.now(), "lease": timedelta(seconds=20), "suspected": 3}
     async with scope.transaction():
         await scope.session.sql("SET LOCAL enable_seqscan = off")  # as if there were many
         plan = "\n".join(line for (line,) in await scope.session.sql(f"EXPLAIN {statement}", values))

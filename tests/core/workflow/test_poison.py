@@ -17,6 +17,7 @@ from core.workflow.recovery import SUSPECTED
 
 from .slots import Calls, Slot, slots, take_slot
 from .test_dispatch import Hints
+from .test_gauges import read
 from .test_unfit_runs import entry, leave, stored, until_idle
 
 POISONED = 6
@@ -177,3 +178,11 @@ async def test_an_api_process_drives_no_suspect_even_if_somebody_waits_for_it(
         with pytest.raises(RunInProgress):
             await Run(api.container, api.workflows, "r", stand_and_take).result(wait=timedelta(milliseconds=300))
     assert (await stored(scope))["r"] == ("running", "dead")
+
+
+async def test_suspects_under_way_are_counted(app: Application, scope: Scope):
+    await leave_lost(scope, "r1", deaths=SUSPECTED)
+    await leave_lost(scope, "r2", deaths=SUSPECTED - 1)
+    await leave_lost(scope, "r3", deaths=POISONED, status="nondeterministic")
+
+    assert await read(app, "workflow_runs_suspected") == 1
