@@ -48,7 +48,7 @@ async def cancel_started_run(ctx: StepContext, run_id: str | None) -> None:
         await cancel_run(transaction, run_id, ctx.scope.clock.now())
     except RunNotFound:
         return
-    transaction.on_commit(lambda: ctx.resolve(WorkflowEngine).nudge(run_id))
+    transaction.on_commit(ctx.resolve(WorkflowEngine).nudge)
 
 
 @step("send-signal")
@@ -56,7 +56,7 @@ async def send(ctx: StepContext, message: Message) -> None:
     """Leave a signal for another run; what it made of it is not taken back."""
     await send_message(ctx.scope.session, message, ctx.scope.clock.now(), sender=ctx.run_id)
     engine = ctx.resolve(WorkflowEngine)
-    ctx.scope.session.writable("signal").on_commit(lambda: engine.nudge(message.run_id))
+    ctx.scope.session.writable("signal").on_commit(engine.nudge)
 
 
 STEPS: list[Step[..., Any, Any]] = [start_run, send]

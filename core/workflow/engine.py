@@ -208,8 +208,7 @@ class WorkflowEngine:
     def dispatch(self, run_ids: Sequence[str]) -> None:
         """See to it that queued runs are taken up soon: a hint to the workers, or else by this process."""
         if self._dispatcher is None:
-            for run_id in run_ids:
-                self.nudge(run_id)
+            self.nudge()
         else:
             self._keep(asyncio.create_task(self._tell_workers(self._dispatcher, run_ids), name="dispatch"))
 
@@ -223,16 +222,10 @@ class WorkflowEngine:
         self._nudges.add(task)
         task.add_done_callback(self._nudges.discard)
 
-    def nudge(self, run_id: str) -> None:
-        """Take a run up soon, if it is lost or due; should this fail, the sweep finds it."""
+    def nudge(self) -> None:
+        """Look for runs to drive at once: there is one that is lost or due."""
         if self._sweep.is_open and not self._closing:
-            self._keep(asyncio.create_task(self._take_up_soon(run_id), name=f"nudge {run_id}"))
-
-    async def _take_up_soon(self, run_id: str) -> None:
-        try:
-            await self.take_up(run_id)
-        except Exception as error:
-            log.warning("nudge_failed", run_id=run_id, error=repr(error))
+            self._sweep.wake()
 
     def _ended(self, task: asyncio.Task[Answer]) -> None:
         self._tasks.discard(task)

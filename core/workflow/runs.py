@@ -1,6 +1,5 @@
 """Runs as people see them who look after them: what there is, and what can be done about it."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -147,7 +146,7 @@ class Runs:
     async def _send(self, message: Message) -> None:
         async with self._scope.transaction() as transaction:
             await send_message(self._session, message, self._now)
-            transaction.on_commit(self._nudge(message.run_id))
+            transaction.on_commit(self._engine.nudge)
 
     async def cancel(self, run_id: str) -> bool:
         """Have a run undone, also one that has ended well; False if it is undone already. Raises `RunNotFound`.
@@ -156,7 +155,7 @@ class Runs:
         """
         async with self._scope.transaction() as transaction:
             cancelled = await cancel_run(transaction, run_id, self._now)
-            transaction.on_commit(self._nudge(run_id))
+            transaction.on_commit(self._engine.nudge)
         return cancelled
 
     async def retry(self, run_id: str) -> None:
@@ -166,7 +165,7 @@ class Runs:
         """
         async with self._scope.transaction() as transaction:
             await retry_run(transaction, run_id, self._now)
-            transaction.on_commit(self._nudge(run_id))
+            transaction.on_commit(self._engine.nudge)
 
     async def compensate(self, run_id: str) -> None:
         """Give up a run that is parked, or that nobody drives: undo what it did by the journal, without its body.
@@ -179,14 +178,11 @@ class Runs:
             if status in ENDED or status == "compensating" or (owner is not None and run.owner_lives):
                 raise RunStateConflict(f"run {run_id} is {status}: there is nothing to give up", status=status)
             await self._engine.give_up(transaction, run_id)
-            transaction.on_commit(self._nudge(run_id))
+            transaction.on_commit(self._engine.nudge)
 
     async def erase(self, subject: str) -> int:
         """Delete the finished runs about a person, whatever their retention; return how many there were."""
         return await erase_subject(self._scope, subject)
-
-    def _nudge(self, run_id: str) -> Callable[[], None]:
-        return lambda: self._engine.nudge(run_id)
 
     @property
     def _session(self) -> Session:

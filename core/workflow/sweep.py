@@ -71,6 +71,10 @@ class Sweep:
         """Whether this process sweeps."""
         return self._task is not None
 
+    def wake(self) -> None:
+        """Sweep at once, or once more if it does so already."""
+        self.wake_at(self._container.clock.now())
+
     def wake_at(self, due_at: datetime | None) -> None:
         """Sweep at `due_at`, if that comes before the next beat."""
         if due_at is not None and (self._next is None or due_at < self._next):
@@ -140,7 +144,7 @@ class Sweep:
             elif self._queue:
                 self._begin(self._queue.pop(next(iter(self._queue))))
 
-    def _begin(self, claimed: Claimed) -> None:
+    def _begin(self, claimed: Claimed) -> "asyncio.Task[Answer]":
         task = self._drive(claimed)
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
@@ -149,6 +153,7 @@ class Sweep:
         if claimed.row.id in self._suspects:
             task.add_done_callback(lambda _: self._clear(claimed.row.id))
             asyncio.get_running_loop().call_later(TURN_SECONDS, self._clear, claimed.row.id)
+        return task
 
     def _clear(self, run_id: str) -> None:
         """Take a run for harmless; after the last of a lot comes the next one, a larger one."""
@@ -157,13 +162,13 @@ class Sweep:
         self._suspects.discard(run_id)
         if not self._suspects:
             self._suspects_at_once = min(self._suspects_at_once * 2, BATCH)
-            self.wake_at(self._container.clock.now())
+            self.wake()
 
     async def take_up(self, run_id: str, *, queued: bool) -> "list[asyncio.Task[Answer]]":
         """Drive a run out of turn: another one waits for it, and may hold the last turn itself."""
         mine = self._queue.pop(run_id, None)
         if mine is not None:
-            return [self._drive(mine)]
+            return [self._begin(mine)]
         self._claiming.append(run_id)
         try:
             return [self._drive(each) for each in await self._recovery.claim_this(run_id, queued=queued)]
