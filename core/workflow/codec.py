@@ -1,15 +1,19 @@
 """Values and errors as data: what the journal keeps, and the decoded copy that a body gets."""
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from ..db import driver_error
-from ..errors import HoldfastError
+from ..errors import ConfigurationError, HoldfastError
 from .errors import StepFailed, UnstorableResult
+
+E = TypeVar("E", bound=HoldfastError)
 
 # Deterministic, because jsonb forgets the order of keys and inputs are compared by their hash.
 _ENCODER = msgspec.json.Encoder(order="deterministic")
@@ -31,8 +35,8 @@ def encode(value: object, what: str) -> bytes:
     """Return `value` as JSON that PostgreSQL's jsonb takes, else raise `UnstorableResult` about `what`."""
     try:
         encoded = _encoded(value)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UnstorableResult(f"{what} cannot be stored: {error}") from error
+    except Exception as error:
+        raise UnstorableResult(f"{what} cannot be stored: {text_of(error)}") from error
     if b"\\u0000" in encoded and _NUL.search(encoded):
         raise UnstorableResult(f"{what} cannot be stored: it holds a NUL character")
     if _EXPONENT.search(encoded) or b"-0.0" in encoded:
@@ -59,8 +63,17 @@ def decode(encoded: bytes, kind: Any, what: str) -> Any:
     """Return the copy of a stored value; `UnstorableResult` if it does not fit its annotation."""
     try:
         return msgspec.json.decode(encoded, type=kind)
-    except msgspec.ValidationError as error:
-        raise UnstorableResult(f"{what} does not fit its annotation: {error}") from error
+    except Exception as error:
+        # Of whatever kind: a type that cannot be read raises a TypeError, a `__post_init__` what its author likes.
+        raise UnstorableResult(f"{what} does not fit its annotation: {text_of(error)}") from error
+
+
+def check_readable(kind: Any, what: str) -> None:
+    """Raise `ConfigurationError` if there is no reading values of type `kind`."""
+    try:
+        msgspec.json.Decoder(kind)
+    except Exception as error:
+        raise ConfigurationError(f"{what} cannot be read back: {text_of(error)}") from error
 
 
 def canonical(stored: str) -> bytes:
@@ -73,28 +86,48 @@ def hash_of(encoded: bytes) -> bytes:
     return blake2b(encoded, digest_size=8).digest()
 
 
+def text_of(error: BaseException, say: Callable[[BaseException], str] = str) -> str:
+    """Return the text of an exception; a class of its own may have a `__str__` that raises."""
+    try:
+        return say(error)
+    except Exception as failure:  # noqa: BLE001, whatever it raises
+        return f"no text, because of a {type(failure).__name__}"
+
+
+def whole(error: E) -> E:
+    """Return `error` with what is missing where its class does without `super().__init__()`, and with text as text."""
+    detail: object = getattr(error, "detail", "")
+    if not hasattr(error, "siblings"):
+        HoldfastError.__init__(error, text_of(error))
+    if not isinstance(detail, str):
+        error.detail = text_of(error)
+    return error
+
+
 def describe_error(error: BaseException, step: str) -> ErrorData:
     """Return what the journal keeps of an error that a step raised."""
     if not isinstance(error, HoldfastError) or type(error).code not in HoldfastError.leaves:
         error = driver_error(error) or error
         name = type(error).__name__
-        error = StepFailed(f"step {step} failed: {name}: {error}", step=step, error_type=name)
+        error = StepFailed(f"step {step} failed: {name}: {text_of(error)}", step=step, error_type=name)
     return error_data(error, f"the error of step {step}")
 
 
 def error_data(error: HoldfastError, what: str) -> ErrorData:
     """Return `error` as data that is certain to be storable; what its text cannot keep becomes a question mark."""
+    error = whole(error)
     detail = error.detail.encode(errors="replace").decode().replace("\0", "?")
     try:
-        data = msgspec.json.decode(encode(error.data, what), type=dict[str, Any])
+        data = decode(encode(error.data, what), dict[str, Any], what)
     except UnstorableResult as unstorable:
         return ErrorData(UnstorableResult.code, unstorable.detail, {})
-    return ErrorData(error.code, detail, data)
+    return ErrorData(str(type(error).code), detail, data)
 
 
 def restore_error(stored: ErrorData) -> HoldfastError:
     """Return the error as its class, or as `StepFailed` if this process does not know its code."""
     leaf = HoldfastError.leaves.get(stored.code)
-    if leaf is None:
-        return StepFailed(stored.detail, error_type=stored.code)
-    return leaf.restore(stored.detail, stored.data)
+    if leaf is not None:
+        with suppress(Exception):  # a class may be made otherwise by now, and in any way
+            return leaf.restore(stored.detail, stored.data)
+    return StepFailed(stored.detail, error_type=stored.code)

@@ -5,6 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from ..errors import HoldfastError
 from .call import Body, Call, Finished
+from .codec import text_of, whole
 from .definition import Definition
 from .errors import Dropped, Halted, Nondeterministic, Parked, WorkflowFailed
 from .lane import Lane
@@ -92,14 +93,14 @@ class Frame:
                 body.check_all_awaited()
             return call
         except HoldfastError as failure:
-            return _without_engine(failure)
+            return _without_engine(whole(failure))
         except KeyboardInterrupt:
             raise
         # A body runs at one go: a cancellation that comes out of it is its own doing, and nobody cancels the run. Nor
         # must `exit()` in a body end one process after the other that takes the run up.
         except BaseException as failure:
             name = type(failure).__name__
-            typed = WorkflowFailed(f"workflow {self._definition.id} failed: {name}: {failure}")
+            typed = WorkflowFailed(f"workflow {self._definition.id} failed: {name}: {text_of(failure)}")
             typed.__cause__ = _without_engine(failure)
             return typed
 

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
+import structlog
 
 from ..db import is_transient
 from ..errors import HoldfastError, OutcomeUnknown
+from .codec import text_of
 from .errors import PermanentFailure, RunInProgress, StepFailed, UnstorableResult
 
 LONGEST_PAUSE = timedelta(minutes=5)
@@ -16,7 +18,9 @@ TRANSIENT_ATTEMPTS = 5
 OPEN = (StepFailed, UnstorableResult, TimeoutError, OutcomeUnknown, RunInProgress)
 """What may still take effect, or has: the last two are those of a run that an external step has called."""
 
-Errors = tuple[type[Exception], ...] | Callable[[Exception], bool]
+Errors = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]
+
+log = structlog.get_logger("holdfast.workflow")
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +44,12 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if self.on is None:
             return not is_outcome(error) or (isinstance(error, HoldfastError) and error.retryable)
-        return self.on(error) if callable(self.on) else isinstance(error, self.on)
+        try:
+            # A class can be called as well as a condition.
+            return self.on(error) if callable(self.on) and not isinstance(self.on, type) else isinstance(error, self.on)
+        except Exception:
+            log.exception("retry_condition_failed", error=text_of(error, repr))
+            return False
 
     def delay(self, attempts: int) -> timedelta:
         """Return how long to wait after attempt number `attempts`, without jitter."""

@@ -20,6 +20,7 @@ from typing import (
 
 from ..errors import ConfigurationError
 from .call import Call
+from .codec import text_of
 from .context import StepContext
 from .retry import TRANSIENT, Retry
 from .secret import check_no_secrets
@@ -53,6 +54,11 @@ class StepCall(Call[R]):
         self.args = args
         self.kwargs = kwargs
         self.nested = ":begun" if step.kind == "external" else ""
+
+    def check(self) -> None:
+        """Raise what is wrong with the call, before anything takes effect whose result could not be read back."""
+        super().check()
+        _ = self.step.types
 
     def own_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments for one attempt, in a copy: neither the body nor another attempt sees it change.
@@ -118,6 +124,8 @@ class AnyStep(Generic[P, R, U]):
     @cached_property
     def types(self) -> tuple[Any, Any]:
         """The types of the value and of the undo argument, from the annotation; to decode stored results."""
+        if self.origin is not self:
+            return self.origin.types
         result = return_type(self.fn, f"step {self.id}")
         if get_origin(result) is StepResponse:
             value, undo = get_args(result)
@@ -231,7 +239,10 @@ def step(
 
 def return_type(fn: Callable[..., Any], what: str) -> Any:
     """Return the resolved annotation of what `fn` returns; `ConfigurationError` if it has none."""
-    hints = get_type_hints(fn)
+    try:
+        hints = get_type_hints(fn)
+    except Exception as error:
+        raise ConfigurationError(f"the annotations of {what} cannot be read: {text_of(error)}") from error
     if "return" not in hints:
         raise ConfigurationError(f"{what} needs a return annotation, so that its result can be read back")
     return hints["return"]

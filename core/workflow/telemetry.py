@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from ..metrics import METRICS
-from .codec import ErrorData
+from .codec import ErrorData, text_of
 from .errors import StepFailed
 from .journal import ENDED, Entry
 
@@ -123,7 +123,7 @@ def tell_retry(workflow: str, run_id: str, entry: Entry, error: Exception) -> No
     """Count and log that a step has failed and is tried again."""
     RETRIES.labels(workflow, entry.step).inc()
     said = {"run_id": run_id, "workflow": workflow, "step": entry.step, "path": entry.path}
-    log.warning("step_retried", attempts=entry.attempts, error=repr(error), **said)
+    log.warning("step_retried", attempts=entry.attempts, error=text_of(error, repr), **said)
 
 
 def tell_recovery(workflow: str, run_id: str, epoch: int, *, taken_over: bool) -> None:

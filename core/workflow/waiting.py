@@ -10,7 +10,7 @@ from msgspec import Raw, structs
 from ..db import Session
 from ..errors import InvalidData
 from .call import Call
-from .codec import decode, describe_error, encode, restore_error
+from .codec import check_readable, decode, describe_error, encode, restore_error
 from .errors import CommitFailed, StepTimedOut, Suspended, UnstorableResult
 from .frame import Outcome
 from .journal import NULL, Entry, begun_path
@@ -55,6 +55,11 @@ class WaitCall(WaitingCall[T]):
         self.id = f"wait:{signal}"
         self.signal = signal
         self.value_type = value_type
+
+    def check(self) -> None:
+        """Raise what is wrong with the call."""
+        super().check()
+        check_readable(self.value_type, f"the value of {self.name}")
 
 
 def sleep(delay: timedelta, /) -> Call[None]:
@@ -114,16 +119,17 @@ async def _take(record: Record, lane: Lane, call: WaitCall[Any], entry: Entry) -
     transaction = await record.begin_flush()
     try:
         signal = await take_signal(transaction, record.run_id, call.signal)
+        taken = None if signal is None else _outcome(call, entry, signal)
     except Exception as error:
         await transaction.rollback()
         raise CommitFailed(error) from error
     except BaseException:
         await transaction.rollback()
         raise
-    if signal is None:
+    if taken is None:
         await transaction.rollback()
         return None
-    ended, outcome = _outcome(call, entry, signal)
+    ended, outcome = taken
     with lane.sheltered():
         await record.commit(transaction, record.running(), [record.timed(ended, time.perf_counter())])
     return outcome
