@@ -1,23 +1,21 @@
 """What an application has of the engine's: workflows by id and version, steps by id."""
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from types import CellType
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any
 
 from ..errors import ConfigurationError
+from .decodable import check_decodable
 from .definition import WEEK, Definition
-from .hook import Hook
+from .reach import reachable
 from .secret import check_no_secrets
 from .step import AnyStep
 
 
 class Registry:
-    """Raises `ConfigurationError` if an id is used twice.
+    """Raises `ConfigurationError` if an id is used twice, or a type cannot be read back from the journal.
 
-    Steps are those given, those in the modules of the workflows, and those that their bodies have in their closures:
-    a run that another process left is undone by the steps that are known here.
+    Steps are those given and all that the workflows can come to call, through children too: a run that another process
+    left is undone by the steps that are known here.
     """
 
     def __init__(self, definitions: Iterable[Definition[Any, Any]], steps: Iterable[object] = ()) -> None:
@@ -25,10 +23,10 @@ class Registry:
         self.steps: dict[str, AnyStep[..., Any, Any]] = {}
         self.subscriptions: dict[str, dict[str, Definition[Any, Any]]] = {}
         """By event and id, each in its latest version."""
-        for definition in definitions:
+        known = [*definitions]
+        for definition in known:
             self._add(definition)
-        for each in steps:
-            self._add_steps(each)
+        self._learn_steps([*known, *steps])
 
     def definition(self, workflow: str, version: int) -> Definition[Any, Any]:
         """Return a workflow in that version; `ConfigurationError` if there is none."""
@@ -40,6 +38,7 @@ class Registry:
     def learn(self, definition: Definition[Any, Any]) -> Definition[Any, Any]:
         """Take in a workflow that was not known when the application was put together, and return it."""
         if self.definitions.get((definition.id, definition.version)) is not definition:
+            self._learn_steps([definition])
             self._add(definition)
         return definition
 
@@ -51,27 +50,29 @@ class Registry:
         return self.definition(workflow, version if version in versions else max(versions))
 
     def _add(self, definition: Definition[Any, Any]) -> None:
-        known = self.definitions.setdefault((definition.id, definition.version), definition)
+        known = self.definitions.get((definition.id, definition.version), definition)
         if known is not definition:
             raise ConfigurationError(f"two workflows have the id {definition.id!r}, version {definition.version}")
+        self.definitions[definition.id, definition.version] = definition
         if definition.event is not None:
             subscribed = self.subscriptions.setdefault(definition.event, {})
             subscribed[definition.id] = max(definition, subscribed.get(definition.id, definition), key=_version)
-        check_no_secrets(definition.body, f"workflow {definition.id}")
-        module = sys.modules.get(definition.body.__module__)
-        near = [*(vars(module).values() if module else ()), *_enclosed(definition.body)]
-        for each in near:
-            self._add_steps(each)
 
-    def _add_steps(self, each: object) -> None:
-        if isinstance(each, Hook):
-            for handler in cast("Hook[Any]", each).handlers.values():
-                self._add_steps(handler)
-        if isinstance(each, AnyStep):
-            origin = cast("AnyStep[..., Any, Any]", each).origin
-            check_no_secrets(origin.fn, f"step {origin.id}")
-            if self.steps.setdefault(origin.id, origin) is not origin:
-                raise ConfigurationError(f"two steps have the id {origin.id!r}")
+    def _learn_steps(self, starts: Iterable[object]) -> None:
+        """Take in all steps that `starts` can come to call, or none of them; raises `ConfigurationError`."""
+        steps = dict(self.steps)
+        for each in reachable(starts):
+            if isinstance(each, Definition):
+                check_no_secrets(each.body, f"workflow {each.id}")
+                check_decodable(each)
+            elif isinstance(each, AnyStep):
+                origin = each.origin
+                if steps.setdefault(origin.id, origin) is not origin:
+                    raise ConfigurationError(f"two steps have the id {origin.id!r}")
+                if origin.id not in self.steps:
+                    check_no_secrets(origin.fn, f"step {origin.id}")
+                    check_decodable(origin)
+        self.steps.update(steps)
 
 
 def _version(definition: Definition[Any, Any]) -> int:
@@ -80,11 +81,3 @@ def _version(definition: Definition[Any, Any]) -> int:
 
 async def _no_body(_data: None) -> None:
     raise ConfigurationError("there is no code for this workflow")
-
-
-def _enclosed(body: Callable[..., object]) -> Iterator[object]:
-    """Yield what a body has in its closure, if it has one; a name that is bound later is not there yet."""
-    cells: tuple[CellType, ...] = getattr(body, "__closure__", None) or ()
-    for cell in cells:
-        with suppress(ValueError):
-            yield cell.cell_contents
