@@ -52,6 +52,7 @@ def state(run: RunSummary) -> str:
     remarks = {
         "to be cancelled": run.cancel_requested,
         "owner dead": run.owner is not None and not run.owner_lives,
+        "nobody drives it": run.status == "compensating" and run.owner is None and run.due_at is None,
         # What is being undone needs no body.
         "no code": not run.has_code and run.status != "compensating" and not run.cancel_requested,
     }

@@ -94,7 +94,10 @@ def cancel(*, run_id: str, wait: float, as_json: bool) -> None:
 @wait
 @as_json
 def compensate(*, run_id: str, wait: float, as_json: bool) -> None:
-    """Give up a run that is parked or that nobody drives: undo what it did by its journal, without its body."""
+    """Give up a run that is parked or that nobody drives: undo what it did by its journal, without its body.
+
+    Of one that is being undone, and that nobody drives since steps are not known, their undos are given up.
+    """
     _act(lambda runs: runs.compensate(run_id), run_id, "is given up", wait, as_json=as_json)
 
 

@@ -12,7 +12,7 @@ from .context import StepContext
 from .control import cancel_run
 from .definition import Definition
 from .engine import WorkflowEngine
-from .errors import RunNotFound
+from .errors import RunNotFound, RunStateConflict
 from .signals import Message, failure_message, message, send_message
 from .step import Step, StepResponse, step
 
@@ -40,13 +40,13 @@ async def start_run(ctx: StepContext, order: StartRun) -> StepResponse[str, str 
 
 @start_run.compensate
 async def cancel_started_run(ctx: StepContext, run_id: str | None) -> None:
-    """Cancel what was started, unless it is gone for good."""
+    """Cancel what was started, unless it is gone for good, or could not be undone: that is for who looks after it."""
     if run_id is None:
         return
     transaction = ctx.scope.session.writable("cancel")
     try:
         await cancel_run(transaction, run_id, ctx.scope.clock.now())
-    except RunNotFound:
+    except (RunNotFound, RunStateConflict):
         return
     transaction.on_commit(ctx.resolve(WorkflowEngine).nudge)
 

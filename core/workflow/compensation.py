@@ -14,7 +14,7 @@ from msgspec import Raw, structs
 from ..db import Session, Transaction, as_busy, connection_lost, is_transient
 from ..errors import ConfigurationError, HoldfastError
 from .codec import ErrorData, decode, describe_error
-from .errors import CommitFailed, Halted, PermanentFailure, StepTimedOut, Suspended
+from .errors import CommitFailed, Halted, PermanentFailure, RunStateConflict, StepTimedOut, Suspended
 from .invocation import invoke
 from .journal import FAILURE_PATH, NULL, Change, Entry, Undo, attempt_path, path_order, undo_path
 from .ownership import check_ours
@@ -66,6 +66,37 @@ async def undo_child(record: Record, steps: Steps, failure: Entry, error: Holdfa
         await _Undoing(record, steps, undo, lambda _entry: record.running()).run()
     if any(record.recorded[undo_path(undo.path)].error is not None for undo in failure.undos):
         raise Halted(error)
+
+
+async def give_up_unknown(record: Record, steps: Steps, transaction: Transaction) -> None:
+    """Have those undos of a run fail for good whose steps are not known here; whoever takes it up does the others.
+
+    Raises `RunStateConflict` if there are none.
+    """
+    unknown = unknown_undos(record, steps)
+    if not unknown:
+        detail = f"run {record.run_id} is {record.status}, by steps that are known here: there is nothing to give up"
+        raise RunStateConflict(detail, status=record.status)
+    failed = [
+        structs.replace(
+            record.entry(undo_path(undo.path), undo.step, "undo"), error=describe_error(no_undo(undo), undo.step)
+        )
+        for undo in unknown
+    ]
+    await record.give_up_undos(transaction, failed)
+
+
+def no_undo(undo: Undo) -> ConfigurationError:
+    """Return why a run cannot be undone by this process."""
+    return ConfigurationError(f"no compensation of step {undo.step} is known here")
+
+
+def unknown_undos(record: Record, steps: Steps) -> list[Undo]:
+    """Return the undos that a run owes, or a child of its, and whose steps are not among `steps`."""
+    failures = [entry for entry in record.recorded.values() if entry.kind == "failure"]
+    undos = [undo for entry in failures for undo in _left(record, entry)] + (record.owed() if record.cancelled else [])
+    unknown = {undo.path: undo for undo in undos if undo.step not in steps or steps[undo.step].undo is None}
+    return [*unknown.values()]
 
 
 def _left(record: Record, failure: Entry) -> list[Undo]:
@@ -165,7 +196,7 @@ class _Undoing:
     async def _invoke(self, session: Session) -> None:
         step = self._step
         if step is None or step.undo is None:
-            raise ConfigurationError(f"no compensation of step {self._undo.step} is known here")
+            raise no_undo(self._undo)
         stored = self._undo.argument
         unknown = self._external and stored == NULL
         argument = None if unknown else decode(bytes(stored), step.types[1], f"the undo argument of step {step.id}")

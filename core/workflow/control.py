@@ -41,10 +41,17 @@ _STATUS: LiteralString = "SELECT status, owner FROM workflow_run WHERE id = %s F
 
 
 async def cancel_run(transaction: Transaction, run_id: str, now: datetime) -> bool:
-    """Have a run undone; False if it has been already, or is being undone. Raises `RunNotFound`."""
+    """Have a run undone; False if it has been already, or is being undone.
+
+    Raises `RunNotFound`, and `RunStateConflict` if it could not be undone.
+    """
     if await transaction.sql(_CANCEL, {"id": run_id, "now": now}):
         return True
-    await status_of(transaction, run_id)
+    status, _ = await status_of(transaction, run_id)
+    if status == "compensation_failed":
+        raise RunStateConflict(
+            f"run {run_id} could not be undone: `retry` repeats the undos that failed", status=status
+        )
     return False
 
 

@@ -16,6 +16,7 @@ from ..heartbeat import Heartbeat
 from ..ids import new_id
 from .call import Body
 from .codec import encode
+from .compensation import give_up_unknown
 from .definition import Definition
 from .dispatch import Dispatcher, load_dispatcher
 from .errors import IdempotencyMismatch, RunInProgress, RunInsideTransaction, StepOutsideBody, UnstorableResult
@@ -199,11 +200,17 @@ class WorkflowEngine:
         return record.run_id, True
 
     async def give_up(self, transaction: Transaction, run_id: str) -> None:
-        """Move a run that nobody drives to its compensation, without its body."""
+        """Move a run that nobody drives to its compensation, without its body; if it is there, end that.
+
+        Raises `RunStateConflict` if it can be ended by undoing what is left.
+        """
         session = Session(self._container.engine, transaction)
         found = await self._sweep.read(session, run_id)
         await found.record.adopt(session, found.row)
-        await found.record.give_up(transaction, found.row)
+        if found.row.status == "compensating":
+            await give_up_unknown(found.record, self.registry.steps, transaction)
+        else:
+            await found.record.give_up(transaction, found.row)
 
     def dispatch(self, run_ids: Sequence[str]) -> None:
         """See to it that queued runs are taken up soon: a hint to the workers, or else by this process."""

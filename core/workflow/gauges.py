@@ -32,10 +32,13 @@ SELECT workflow, version, status, count(*) FROM (
     (SELECT workflow, version, status FROM workflow_run
         WHERE status IN ('waiting', 'nondeterministic', 'compensation_failed') LIMIT %(most)s)) AS run
 GROUP BY workflow, version, status"""
+# What no instant is set for should be driven at once: whoever left it did not say when. It stays so if it is to be
+# undone by steps that no process knows.
 LAG: LiteralString = """
 SELECT extract(epoch FROM %(now)s - least(
     (SELECT min(due_at) FROM workflow_run WHERE due_at <= %(now)s AND owner IS NULL),
-    (SELECT min(created_at) FROM workflow_run WHERE status = 'queued' AND due_at IS NULL)))::float8,
+    (SELECT min(created_at) FROM workflow_run
+        WHERE status IN ('queued', 'running', 'compensating') AND owner IS NULL AND due_at IS NULL)))::float8,
     (SELECT count(*) FROM workflow_process WHERE beat_at > clock_timestamp() - %(lease)s),
     (SELECT count(*) FROM (SELECT FROM workflow_run
         WHERE status IN ('queued', 'running', 'compensating') AND deaths >= %(suspected)s LIMIT %(most)s) AS suspect)"""

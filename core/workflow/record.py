@@ -60,6 +60,12 @@ class Record(State):
         failure = self.failure(self.entry(FAILURE_PATH, self.definition.id, "failure"), error, self.owed())
         await self._flush(transaction, self.compensating(self.container.clock.now()), [failure])
 
+    async def give_up_undos(self, transaction: Transaction, failed: list[Entry]) -> None:
+        """Journal undos that are not to be tried; whoever takes the run up does the others, and ends it."""
+        now = self.container.clock.now()
+        entries = [structs.replace(entry, ended_at=now) for entry in failed]
+        await self._flush(transaction, self.compensating(now), entries)
+
     async def begin_flush(self) -> Transaction:
         """Open a transaction for a flush of its own; raises `CommitFailed` when the database is away."""
         try:

@@ -149,9 +149,10 @@ class Runs:
             transaction.on_commit(self._engine.nudge)
 
     async def cancel(self, run_id: str) -> bool:
-        """Have a run undone, also one that has ended well; False if it is undone already. Raises `RunNotFound`.
+        """Have a run undone, also one that has ended well; False if it is undone already, or is being undone.
 
-        The process that drives it sees this at its next flush; otherwise this one undoes it, if it has the code.
+        The process that drives it sees this at its next flush; otherwise this one undoes it, if it has the code. Raises
+        `RunNotFound`, and `RunStateConflict` if it could not be undone, which `retry` tries again.
         """
         async with self._scope.transaction() as transaction:
             cancelled = await cancel_run(transaction, run_id, self._now)
@@ -170,12 +171,13 @@ class Runs:
     async def compensate(self, run_id: str) -> None:
         """Give up a run that is parked, or that nobody drives: undo what it did by the journal, without its body.
 
-        Raises `RunNotFound`, `RunStateConflict`.
+        If that is under way, and nobody goes on with it because steps are not known, their undos are given up: they
+        count as failed, and `retry` repeats them where the code is. Raises `RunNotFound`, `RunStateConflict`.
         """
         run = await self.retrieve(run_id)
         async with self._scope.transaction() as transaction:
             status, owner = await status_of(transaction, run_id)
-            if status in ENDED or status == "compensating" or (owner is not None and run.owner_lives):
+            if status in ENDED or (owner is not None and run.owner_lives):
                 raise RunStateConflict(f"run {run_id} is {status}: there is nothing to give up", status=status)
             await self._engine.give_up(transaction, run_id)
             transaction.on_commit(self._engine.nudge)

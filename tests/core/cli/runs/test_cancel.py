@@ -6,7 +6,7 @@ import psycopg
 
 from ..sagas.workflows import CALLS, OPEN, pack_and_pass
 from .conftest import Holdfast
-from .states import as_json, calls, query, shop, until, waiting
+from .states import as_json, calls, query, shop, stuck, until, waiting
 
 
 async def test_cancels_a_run_once(holdfast: Holdfast, url: str):
@@ -49,3 +49,10 @@ async def test_only_asks_if_it_is_not_to_wait(holdfast: Holdfast, url: str):
     result = holdfast("cancel", id, "--wait", "0")
     assert (result.returncode, result.stdout) == (0, f"run {id} is waiting, to be cancelled\n")
     assert calls() == ["pack glass"]
+
+
+async def test_says_that_a_run_could_not_be_undone(holdfast: Holdfast, url: str):
+    id = await stuck(url)
+    result = holdfast("cancel", id)
+    assert result.returncode == 1
+    assert f"run {id} could not be undone: `retry` repeats the undos that failed" in result.stderr

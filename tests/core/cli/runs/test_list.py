@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 
+import psycopg
 from click.testing import Result
 
 from .conftest import Holdfast
@@ -53,3 +54,10 @@ async def test_says_that_a_run_has_no_code_here(holdfast: Holdfast, url: str):
     [line] = [line for line in holdfast("list").stdout.splitlines() if id in line]
     assert "waiting, no code" in line
     assert "waiting, no code" in holdfast("show", id).stdout
+
+
+def test_says_that_nobody_undoes_a_run(inside: Callable[..., Result], url: str):
+    asyncio.run(stuck(url))
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE workflow_run SET status = 'compensating', owner = NULL, due_at = NULL")
+    assert "compensating, nobody drives it" in inside("list").stdout
