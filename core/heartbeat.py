@@ -36,7 +36,8 @@ class Heartbeat:
 
     `engine` should be nobody else's: a beat that waits for the connections of the steps comes too late.
 
-    Who has not beaten for `lease` seconds is taken for dead. `jobs` are those that this process has the code of.
+    Who has not beaten for `lease` seconds is taken for dead, so a beat that takes longer is given up, and with it
+    a connection that does not answer. `jobs` are those that this process has the code of.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class Heartbeat:
         self._lease = lease
         self._jobs = [*jobs]
         self._patient_until = 0.0
+        self._silent_until = 0.0
+        """Until when a further miss is not worth a line in the log."""
         self._has_row = False
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -107,10 +110,16 @@ class Heartbeat:
 
     async def _unless_away(self, statement: Coroutine[Any, Any, object]) -> bool:
         try:
-            await statement
-            return True
+            async with asyncio.timeout(self._lease):
+                await statement
         except Exception as error:
-            if as_busy(error) is None:
+            if as_busy(error) is None and not isinstance(error, TimeoutError):
                 raise
-            log.warning("beat_missed", error=str(error))
+            self._tell_of_miss(str(error) or f"no answer within {self._lease:g} s")
             return False
+        return True
+
+    def _tell_of_miss(self, error: str) -> None:
+        if time.monotonic() >= self._silent_until:
+            self._silent_until = time.monotonic() + self._every
+            log.warning("beat_missed", error=error)

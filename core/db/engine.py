@@ -42,6 +42,8 @@ def create_engine(config: Config) -> AsyncEngine:
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            # Keepalives are for idle connections: what was sent and is never acknowledged hangs for a quarter hour.
+            "tcp_user_timeout": 15000,
         },
     )
     pool = engine.sync_engine

@@ -1,11 +1,14 @@
 import asyncio
 
 import psycopg
+from structlog.testing import capture_logs
 
 from core.app import Application
 from core.config import Config, Database, Engine
 from core.db import Session
 from core.heartbeat import Heartbeat
+
+from .workflow.proxy import Proxy
 
 
 class SlowHeart(Heartbeat):
@@ -113,5 +116,54 @@ async def test_a_heart_whose_row_was_swept_away_is_patient(core_database_url: st
     await Session(app.database).sql("DELETE FROM workflow_process WHERE id = %s", (heart.process_id,))
     await heart.beat()
     assert heart.patient
+    await heart.stop()
+    await app.database.dispose()
+
+
+class CountingHeart(Heartbeat):
+    begun = 0
+    ended = 0
+
+    async def beat(self) -> None:
+        self.begun += 1
+        await super().beat()
+        self.ended += 1
+
+    async def until_ended(self, count: int) -> None:
+        async with asyncio.timeout(30):
+            while self.ended < count:  # noqa: ASYNC110, a number
+                await asyncio.sleep(0.01)
+
+
+async def test_a_beat_that_is_never_answered_is_missed_and_the_next_one_has_another_connection(core_database_url: str):
+    async with Proxy(core_database_url).running() as proxy:
+        app = Application(Config(database=Database(url=proxy.url)), modules=[])
+        heart = CountingHeart(app.database, app.clock, every=0.01, lease=0.5)
+        await heart.start()
+        await heart.until_ended(2)
+        proxy.stall()
+        with capture_logs() as logs:
+            await heart.until_ended(heart.ended + 2)
+        assert [(line["event"], line["error"]) for line in logs] == [("beat_missed", "no answer within 0.5 s")]
+        await heart.stop()
+        await app.database.dispose()
+
+
+class AwayHeart(CountingHeart):
+    async def beat(self) -> None:
+        self.begun += 1
+        if self.begun in {*range(2, 7), 8}:
+            raise psycopg.OperationalError(f"away {self.begun}")
+        self.ended += 1
+
+
+async def test_tells_of_the_first_miss_and_then_once_a_beat(core_database_url: str):
+    app = Application(Config(database=Database(url=core_database_url)), modules=[])
+    heart = AwayHeart(app.database, app.clock, every=0.6, lease=20)
+    with capture_logs() as logs:
+        await heart.start()
+        await heart.until_ended(3)
+    assert (logs[0]["error"], logs[-1]["error"]) == ("away 2", "away 8")
+    assert len(logs) < 6
     await heart.stop()
     await app.database.dispose()

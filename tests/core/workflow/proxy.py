@@ -25,6 +25,7 @@ class Proxy:
         self._target = make_url(url)
         self._released = asyncio.Event()
         self._connections: set[asyncio.Task[None]] = set()
+        self._stalled: set[asyncio.Task[None]] = set()
         self.url = ""
         self.spoils: list[Spoil] = []
         self.away = False
@@ -38,6 +39,10 @@ class Proxy:
         """Cut every connection."""
         for task in self._connections:
             task.cancel()
+
+    def stall(self) -> None:
+        """Let nothing more that is sent on the present connections arrive, without a word to who sends it."""
+        self._stalled |= self._connections
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator["Proxy"]:
@@ -76,6 +81,8 @@ class Proxy:
         answers = asyncio.create_task(pump(server[0], client[1]))
         try:
             while chunk := await client[0].read(CHUNK):
+                if asyncio.current_task() in self._stalled:
+                    continue
                 if COMMIT in chunk and self._next_spoil() is not Spoil.PASS:
                     await self._spoil(self.spoils.pop(0), chunk, client[1], server, answers)
                     return
