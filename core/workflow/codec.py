@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from hashlib import blake2b
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,6 +22,9 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 # jsonb has no exponents and no negative zero: a value has to be read back as its first reader had it.
 _EXPONENT = re.compile(rb"e(?<=\de)\d")  # looks for the letter first, which is ten times faster
 _STRING_OR_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e\d+|-0\.0(?!\d)')
+# What JSON has no number for stays one in MessagePack, which is sooner searched than the value walked through.
+_PACKER = msgspec.msgpack.Encoder()
+_PACKED_NO_NUMBER = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 
 
 class ErrorData(msgspec.Struct, frozen=True):
@@ -39,6 +43,8 @@ def encode(value: object, what: str) -> bytes:
         raise UnstorableResult(f"{what} cannot be stored: {text_of(error)}") from error
     if b"\\u0000" in encoded and _NUL.search(encoded):
         raise UnstorableResult(f"{what} cannot be stored: it holds a NUL character")
+    if b"null" in encoded and value is not None and _holds_no_number(value):
+        raise UnstorableResult(f"{what} cannot be stored: it holds NaN or an infinity")
     if _EXPONENT.search(encoded) or b"-0.0" in encoded:
         return _STRING_OR_NUMBER.sub(_as_jsonb_has_it, encoded)
     return encoded
@@ -50,6 +56,27 @@ def _encoded(value: object) -> bytes:
     except TypeError:
         # In a fixed order it takes keys of text alone, and builtins of anything else that JSON can have as a key.
         return _ENCODER.encode(msgspec.to_builtins(value, str_keys=True, order="sorted"))
+
+
+def _holds_no_number(value: object) -> bool:
+    """Tell whether a float is among `value` that JSON has as null."""
+    try:
+        packed = _PACKER.encode(value)
+    except Exception:  # noqa: BLE001, whatever it cannot pack: integers end at 64 bits there
+        return _meets_no_number(value)
+    return b"\xcb" in packed and bool(_PACKED_NO_NUMBER.search(packed)) and _meets_no_number(value)
+
+
+def _meets_no_number(value: object) -> bool:
+    # What is encoded already has nothing to hide.
+    left: list[Any] = [msgspec.to_builtins(value, str_keys=True, enc_hook=lambda _encoded: None)]
+    while left:
+        each = left.pop()
+        if isinstance(each, float) and not isfinite(each):
+            return True
+        if isinstance(each, list | tuple | dict):
+            left += each.values() if isinstance(each, dict) else each
+    return False
 
 
 def _as_jsonb_has_it(found: re.Match[bytes]) -> bytes:
