@@ -76,6 +76,10 @@ class Scope:
         """Whether the last workflow run from here answered from an earlier run with the same key."""
         self.key_prefix = ""
         """In an external step its token: workflows that it runs are keyed by it, so that a repetition finds them."""
+        self.subject: str | None = None
+        """In a step the person whom its run is about: so are the runs that it starts, if nobody says otherwise."""
+        self.emitter: Callable[[str, object], str] | None = None
+        """In a step: takes its events, which go out when the run ends well, and returns their ids."""
         self._runs = 0
         self._instances: dict[type[Any], Any] = {}
         self._clean_ups = AsyncExitStack()
@@ -118,8 +122,11 @@ class Scope:
     async def emit(self, name: str, data: object) -> str:
         """Emit an event in the open transaction, which it shares its fate with; returns its id.
 
-        In a step use `ctx.emit`. Raises `NoTransaction`, `UnstorableResult`.
+        In a step it is `ctx.emit`: the event goes out when the run ends well. Raises `NoTransaction`,
+        `UnstorableResult`.
         """
+        if self.emitter is not None:
+            return self.emitter(name, data)
         return await self.resolve(Outlet).emit(self.session.writable("emit"), self.context, name, data)
 
     async def close(self) -> None:

@@ -177,7 +177,8 @@ class WorkflowEngine:
             created_at=self._container.clock.now(),
             owner=self._process_id,
         )
-        record.subject, record.outbox = subject, self.outbox
+        record.subject = scope.subject if subject is None else subject
+        record.outbox = self.outbox
         return record
 
     async def start(

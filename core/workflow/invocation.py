@@ -27,6 +27,7 @@ async def invoke(
     """Call `fn` in a scope of its own on `session`, within the step's time-out; return its value and its events."""
     async with record.container.scope(session=session, context=record.context) as scope:
         context = StepContext(scope, run_id=record.run_id, path=entry.path, attempt=entry.attempts)
+        scope.subject = record.subject
         if step.kind == "external":
             scope.key_prefix = context.token
         try:

@@ -61,7 +61,7 @@ RETURNING """
 _ALL: LiteralString = """
     run.id, run.epoch, run.status, run.input_hash, run.entries::text, run.result::text, run.error::text, run.key,
     run.cancel_requested, run.workflow, run.version, run.input::text, run.context::text, run.created_at,
-    run.deadline_at, run.deaths"""
+    run.deadline_at, run.subject, run.deaths"""
 # By its key, and without a look beforehand: nearly always it is there, and nobody else has it.
 _CLAIM_QUEUED: LiteralString = f"""
 UPDATE workflow_run AS run SET epoch = run.epoch + 1, owner = %(me)s, due_at = NULL, status = 'running'
@@ -223,7 +223,7 @@ class Recovery:
 
     def _read(self, row: Tuple, later: list[str], at: float) -> Claimed:
         run = RunRow(*row[:9])
-        workflow, version, given, context, created_at, deadline_at, deaths, taken_over = row[9:]
+        workflow, version, given, context, created_at, deadline_at, subject, deaths, taken_over = row[9:]
         record = Record(
             self._container,
             self._registry.nearest(workflow, version),
@@ -235,7 +235,7 @@ class Recovery:
             owner=self._heartbeat.process_id,
         )
         record.input_hash = run.input_hash
-        record.deadline_at = deadline_at
+        record.deadline_at, record.subject = deadline_at, subject
         return Claimed(record, run, deaths, taken_over, at, later)
 
     async def hand_over(self) -> None:

@@ -46,7 +46,7 @@ class State:
         self.outbox: Outbox | None = None
         """Where events go; None where no run is driven."""
         self.subject: str | None = None
-        """The person whom the run is about, known where it is started alone."""
+        """The person whom the run is about."""
         self.run_id = run_id
         self.input = given
         self.input_hash = hash_of(given)

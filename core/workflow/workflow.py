@@ -31,7 +31,7 @@ class Workflow(Definition[D, R], Generic[D, R]):
 
         With `key` the call is idempotent: the same key and input give the first answer again, and `scope.replayed`
         says so. `context` is stored with the run, on top of the scope's own. `subject` is the id of the person whom it
-        is about: `Runs.erase(subject)` deletes their finished runs.
+        is about: `Runs.erase(subject)` deletes their finished runs. What the run's steps start is about them too.
 
         Raises the run's error; `IdempotencyMismatch` for a key used with other input; `RunInProgress` after `wait`;
         `RunInsideTransaction`; `Busy` and `OutcomeUnknown` when the database is away.
