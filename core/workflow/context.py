@@ -27,6 +27,7 @@ class StepContext:
         self.attempt = attempt
         """1 at the first attempt."""
         self.emitted: list[Emitted] = []
+        scope.emitter = self._emit_from_scope
 
     @property
     def token(self) -> str:
@@ -55,6 +56,10 @@ class StepContext:
         if self.scope.session.read_only:
             raise NoTransaction("a read step cannot emit: drop `read=True`")
         self.emitted.append(Emitted(name, Raw(encode(data, f"event {name!r}")), len(self.emitted) + 1, at_once))
+
+    def _emit_from_scope(self, name: str, data: object) -> str:
+        self.emit(name, data)
+        return f"{self.token}:{len(self.emitted)}"
 
     async def lock(self, *keys: str) -> None:
         """Take advisory locks on `keys`, in sorted order, until this step commits; `Busy` when not had in time."""

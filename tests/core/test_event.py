@@ -186,6 +186,46 @@ async def test_a_run_that_keeps_nothing_tells_all_the_same(scope: Scope):
     assert len(HEARD) == 2
 
 
+class Crier:
+    """A service, which knows its scope alone."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def cry(self, text: str) -> str:
+        return await self._scope.emit("told", Told(text))
+
+
+@step("cry")
+async def cry(ctx: StepContext, text: str) -> str:
+    return await ctx.resolve(Crier).cry(text)
+
+
+@cry.compensate
+async def uncry(ctx: StepContext, id: str) -> None:
+    await ctx.resolve(Crier).cry("never mind")
+
+
+@workflow("cry-all", version=1)
+async def cry_all(texts: list[str]) -> list[str]:
+    ids = [await cry(text) for text in texts if text != "stop"]
+    if "stop" in texts:
+        raise NotNow
+    return ids
+
+
+async def test_what_a_service_emits_in_a_step_goes_out_when_the_run_ends_well(application: Application, scope: Scope):
+    application.container.register(Crier, Crier)
+    [id] = await cry_all.run(scope, ["heard"])
+    [run] = await scope.resolve(Runs).list(workflow="cry-all")
+    assert await scope.session.sql("SELECT id, run_id FROM outbox") == [(id, run.id)]
+    with pytest.raises(NotNow):
+        await cry_all.run(scope, ["undone", "stop"])
+    await until_idle(scope)
+    assert await outbox(scope) == ["heard", "never mind"]
+    assert {of for _, text, of in HEARD if text == "heard"} == {id}
+
+
 async def test_a_read_step_emits_nothing(scope: Scope):
     @step("whisper", read=True)
     async def whisper(ctx: StepContext) -> None:
