@@ -1,8 +1,10 @@
 """Steps: the only places of a workflow where something happens."""
 
 import copy
-from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from functools import cached_property
 from typing import (
     Any,
@@ -12,11 +14,15 @@ from typing import (
     ParamSpec,
     Self,
     TypeVar,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
     overload,
 )
+from uuid import UUID
+
+from msgspec import Raw, Struct
 
 from ..errors import ConfigurationError
 from .call import Call
@@ -61,15 +67,24 @@ class StepCall(Call[R]):
         _ = self.step.types
 
     def own_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments for one attempt, in a copy: neither the body nor another attempt sees it change.
+        """Return the arguments for one attempt, in a copy: neither the body nor another attempt sees it change."""
+        if _cannot_change(self.args) and all(map(_cannot_change, self.kwargs.values())):
+            return self.args, self.kwargs
+        return copy.deepcopy((self.args, self.kwargs))
 
-        What has a hash is taken for immutable, and passed as it is.
-        """
-        try:
-            hash((self.args, *self.kwargs.values()))
-        except TypeError:
-            return copy.deepcopy((self.args, self.kwargs))
-        return self.args, self.kwargs
+
+_ATOMS = frozenset({type(None), bool, int, float, str, bytes, Decimal, UUID, datetime, date, time, timedelta, Raw})
+
+
+def _cannot_change(value: Any) -> bool:
+    """Tell whether `value` can be passed without a copy; that it has a hash says nothing of what it holds."""
+    if type(value) in _ATOMS or isinstance(value, Enum):
+        return True
+    if isinstance(value, tuple | frozenset):
+        return all(map(_cannot_change, cast("Iterable[Any]", value)))
+    if isinstance(value, Struct) and value.__struct_config__.frozen:
+        return all(_cannot_change(getattr(value, name)) for name in value.__struct_fields__)
+    return False
 
 
 class AnyStep(Generic[P, R, U]):
