@@ -85,7 +85,7 @@ async def test_a_body_that_ends_otherwise_does_not_follow(application: Applicati
 async def test_a_body_that_does_more_does_not_follow(application: Application, scope: Scope):
     journal = await recorded(scope)
     shorter = [entry for entry in journal.entries if entry.path != "3"]
-    with pytest.raises(Nondeterministic, match="calls step add at 3"):
+    with pytest.raises(Nondeterministic, match="comes to step add at 3"):
         await replay_journal(application, structs.replace(journal, entries=shorter))
 
 
