@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar, overload
 from ..errors import ConfigurationError
 from .call import Call
 from .context import StepContext
+from .secret import check_no_secret
 from .step import Step, StepResponse
 
 D = TypeVar("D")
@@ -75,4 +76,5 @@ class HandlerDecorator(Generic[D]):
 
 def hook(id: str, kind: type[D], /) -> Hook[D]:
     """Make a hook: `slot_held = hook("slot-held", Booking)`, and in a body `await slot_held(booking)`."""
+    check_no_secret(kind, f"hook {id}", "its data")
     return Hook(id)

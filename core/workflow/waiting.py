@@ -16,6 +16,7 @@ from .frame import Outcome
 from .journal import NULL, Entry, begun_path
 from .lane import Lane
 from .record import Record
+from .secret import check_no_secret
 from .signals import Signal, is_there, take_signal
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class WaitCall(WaitingCall[T]):
         """Raise what is wrong with the call."""
         super().check()
         check_readable(self.value_type, f"the value of {self.name}")
+        check_no_secret(self.value_type, self.name, "its value")
 
 
 def sleep(delay: timedelta, /) -> Call[None]:
