@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import redis
 from dramatiq import Message
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from core.config import Config
+from core.errors import ConfigurationError
 from core.metrics import METRICS
 
 ACTOR = "run_workflow"
@@ -33,25 +35,28 @@ HINTS = Counter("holdfast_hints", "Hints to workers: sent, lost, followed or idl
 class DramatiqDispatcher:
     """Sends a hint for each queued run; without a Redis in the configuration all is left to the sweep."""
 
-    def __init__(self, config: Config, *, most: int = MOST_HINTS) -> None:
+    def __init__(self, config: Config, *, most: int = MOST_HINTS, seconds: float = TIMEOUT_SECONDS) -> None:
         self._broker: Any = open_broker(config) if config.redis_url else None
         self._queue = config.jobs.queue
         self._most = most
+        self._seconds = seconds
         self._room = 0
         """For how many hints there was room when they were last counted, less those sent since."""
         self._counts_at = 0.0
         self._rests_until = 0.0
 
     def dispatch(self, run_ids: Sequence[str]) -> None:
-        """Send hints, for a second at most; raises `RedisError`, and loses them silently for a second after that.
+        """Send hints, for a second; raises `RedisError`, and loses them silently for a second after that.
 
-        Those for which the queue has no room are lost as well.
+        Those for which there is no time, or no room in the queue, are lost as well.
         """
         if self._broker is None:
             return
-        sent = 0
+        sent, ends_at = 0, time.monotonic() + self._seconds
         try:
             for run_id in run_ids[: self._count_room()]:
+                if time.monotonic() >= ends_at:
+                    break
                 self._broker.enqueue(hint(self._queue, run_id))
                 sent += 1
         except RedisError:
@@ -78,15 +83,29 @@ class DramatiqDispatcher:
 
 
 def open_broker(config: Config) -> RedisBroker:
-    """Return a broker on the configured Redis; connects when it is used."""
+    """Return a broker on the configured Redis; connects when it is used. Raises `ConfigurationError`."""
+    try:
+        client = _client(config.redis_url)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"REDIS_URL: {error}") from error
+    return RedisBroker(client=client, namespace=NAMESPACE, middleware=[])
+
+
+def _client(url: str) -> Any:
+    parts = urlsplit(url)
+    database = unquote(parts.path).strip("/")
+    if parts.scheme.startswith("redis") and not (database or "0").isdecimal():
+        raise ValueError(f"{database!r} is no number of a database")  # the client would take another one without a word
     client: Any = redis.from_url(
-        config.redis_url,
+        url,
         socket_connect_timeout=TIMEOUT_SECONDS,
         socket_timeout=TIMEOUT_SECONDS,
         # Once more, since connections of before a restart of Redis are dead; a time-out is long enough by itself.
         retry=Retry(NoBackoff(), 1, (Disconnected,)),
     )
-    return RedisBroker(client=client, namespace=NAMESPACE, middleware=[])
+    pool = client.connection_pool
+    pool.connection_class(**pool.connection_kwargs)  # it does not connect, and knows what options there are
+    return client
 
 
 def hint(queue: str, run_id: str) -> Message[None]:

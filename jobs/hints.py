@@ -101,12 +101,14 @@ class Hints:
             driving.cancel()
 
     async def _followed(self, run_id: str) -> None:
+        claimed = True  # a run that takes long is left alone before it has ended
         try:
             claimed = await self._drive(run_id)
         except Exception as error:  # noqa: BLE001, whatever it is, the sweep comes by
             log.warning("hint_not_followed", run_id=run_id, error=repr(error))
             claimed = False
-        HINTS.labels("followed" if claimed else "idle").inc()
+        finally:
+            HINTS.labels("followed" if claimed else "idle").inc()
 
 
 async def _in_its_own_thread(act: Callable[[], None]) -> None:

@@ -36,11 +36,12 @@ async def _serve(
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            status, kind, body = await _answer(app, is_well, head, writer.get_extra_info("peername")[0])
+            host, *_ = writer.get_extra_info("peername") or [""]  # who has gone already has none
+            status, kind, body = await _answer(app, is_well, head, host)
             said = (
                 f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             )
-            writer.write(said.encode() + body)
+            writer.write(said.encode() if head.startswith("HEAD ") else said.encode() + body)
             await writer.drain()
     except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
         return  # whoever asked has gone, or asked nonsense
@@ -51,8 +52,12 @@ async def _serve(
 async def _answer(app: Application, is_well: Callable[[], bool], head: str, host: str) -> Answer:
     request, *lines = head.split("\r\n")
     headers = [line.partition(":")[0].lower() for line in lines]
-    if request.startswith("GET /health "):
+    method, _, target = request.partition(" ")
+    path = target.partition(" ")[0].partition("?")[0]
+    if method not in ("GET", "HEAD"):
+        return NOT_FOUND
+    if path == "/health":
         return OK if is_well() else LATE
-    if request.startswith("GET /metrics ") and may_see_metrics(app.config.http.metrics, host, headers):
+    if path == "/metrics" and may_see_metrics(app.config.http.metrics, host, headers):
         return "200 OK", CONTENT_TYPE, render_metrics(await app.workflows.gauges.read())
     return NOT_FOUND

@@ -13,6 +13,7 @@ import pytest
 from redis import from_url
 
 from core.config import Config
+from core.metrics import METRICS
 from jobs.broker import NAMESPACE, DramatiqDispatcher
 from jobs.hints import Hints
 
@@ -128,6 +129,23 @@ async def test_no_hint_gets_lost_by_a_stop_in_the_midst_of_them(redis: Redis, cl
             await until(lambda expected=expected: len(followed) >= expected)
             await hints.take_no_more()
         assert (queued(client) + len(followed), taken(client)) == (there, 0)
+    dispatcher.close()
+
+
+async def test_counts_a_hint_as_followed_whose_run_takes_longer_than_one_waits(redis: Redis, client: Any) -> None:
+    config = Config(redis_url=redis.url)
+
+    def followed() -> float:
+        return METRICS.get_sample_value("holdfast_hints_total", {"outcome": "followed"}) or 0
+
+    async def drive(_run_id: str) -> bool:
+        raise asyncio.CancelledError  # as when the waiting is given up
+
+    dispatcher, before = DramatiqDispatcher(config), followed()
+    async with followed_by(config, drive) as hints:
+        await asyncio.to_thread(dispatcher.dispatch, ["long"])
+        await until(lambda: followed() == before + 1)
+        await hints.take_no_more()
     dispatcher.close()
 
 
