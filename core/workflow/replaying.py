@@ -12,7 +12,11 @@ class Replaying:
 
 @contextmanager
 def replay_after_every_call() -> Generator[None]:
-    """Drop and replay each body after every call of it, as a crash there would: what is not deterministic is parked."""
+    """Drop and replay each body after every call of it, as a crash there would: what is not deterministic is parked.
+
+    The journal is read back from the database each time. A child in a branch of `parallel` is not dropped by itself: it
+    goes on to its end, and the body around it is dropped then.
+    """
     before, Replaying.after_every_call = Replaying.after_every_call, True
     try:
         yield

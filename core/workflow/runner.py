@@ -131,6 +131,8 @@ class Runner:
                 return await self._recover(self._failure)
             return await (self._drive() if self._poison is None else self._park(self._poison))
         except Dropped:
+            # As after a crash: of what this process knew of the run, only that is left which the database has.
+            self._failure = Fenced()
             return None
         except (CommitFailed, Fenced) as failure:
             self._failure = failure

@@ -89,11 +89,10 @@ async def go_on_nailing(data: str) -> str:
     return await note_name("nailed")
 
 
-async def until(app: Application, scope: Scope, run: Run[Any], *states: str) -> Journal:
+async def until(scope: Scope, run: Run[Any], *states: str) -> Journal:
     """Wait until a run is in one of these states; return its journal."""
     async with asyncio.timeout(10):
-        while (found := await scope.resolve(Runs).retrieve(run.id)).status not in states:
-            await app.workflows.sweep()
+        while (found := await scope.resolve(Runs).retrieve(run.id)).status not in states:  # noqa: ASYNC110, a row
             await asyncio.sleep(0.01)
     return Journal.of(found)
 
@@ -103,10 +102,10 @@ async def test_a_run_that_was_cancelled_while_it_waited_is_followed(
     application: Application, scope: Scope, definition: Workflow[str, Any]
 ):
     run = await definition.start(scope, "a")
-    await until(application, scope, run, "waiting")
+    await until(scope, run, "waiting")
     await scope.resolve(Runs).cancel(run.id)
 
-    await replay_journal(application, await until(application, scope, run, "cancelled"))
+    await replay_journal(application, await until(scope, run, "cancelled"))
 
 
 async def test_a_run_that_was_cancelled_before_it_began_is_followed(application: Application, scope: Scope):
@@ -114,7 +113,7 @@ async def test_a_run_that_was_cancelled_before_it_began_is_followed(application:
         run = await note_and_wait.start(scope, "a")
         await scope.resolve(Runs).cancel(run.id)
 
-    journal = await until(application, scope, run, "cancelled")
+    journal = await until(scope, run, "cancelled")
 
     assert [entry.path for entry in journal.entries] == ["0"]
     await replay_journal(application, journal)
@@ -122,10 +121,10 @@ async def test_a_run_that_was_cancelled_before_it_began_is_followed(application:
 
 async def test_a_run_that_was_cancelled_when_it_had_ended_is_followed(application: Application, scope: Scope):
     run = await note_once.start(scope, "a")
-    await until(application, scope, run, "done")
+    await until(scope, run, "done")
     await scope.resolve(Runs).cancel(run.id)
 
-    await replay_journal(application, await until(application, scope, run, "cancelled"))
+    await replay_journal(application, await until(scope, run, "cancelled"))
 
 
 @pytest.mark.parametrize("definition", [note_in_time, knock_in_time])
@@ -134,20 +133,20 @@ async def test_a_run_that_took_too_long_is_followed(
 ):
     run = await definition.start(scope, "a")
 
-    await replay_journal(application, await until(application, scope, run, "compensated", "failed"))
+    await replay_journal(application, await until(scope, run, "compensated", "failed"))
 
 
 async def test_a_run_of_which_a_child_could_not_be_undone_is_followed(application: Application, scope: Scope):
     run = await go_on_nailing.start(scope, "a")
 
-    await replay_journal(application, await until(application, scope, run, "compensation_failed"))
+    await replay_journal(application, await until(scope, run, "compensation_failed"))
 
 
 async def test_a_run_that_was_cancelled_is_not_followed_by_other_code(application: Application, scope: Scope):
     run = await note_and_wait.start(scope, "a")
-    await until(application, scope, run, "waiting")
+    await until(scope, run, "waiting")
     await scope.resolve(Runs).cancel(run.id)
-    journal = await until(application, scope, run, "cancelled")
+    journal = await until(scope, run, "cancelled")
     changed = [structs.replace(entry, step=entry.step.replace("note-name", "note")) for entry in journal.entries]
 
     with pytest.raises(Nondeterministic, match="step at 1: the journal has note, the body note-name"):

@@ -53,6 +53,42 @@ async def test_the_body_starts_anew_after_every_call(scope: Scope):
     assert len(STARTS) == 4  # three calls, and the pass that gets to the end
 
 
+@step("write-journal")
+async def write_journal(ctx: StepContext, path: str, value: str) -> None:
+    await ctx.scope.session.writable("write_journal").sql(
+        "UPDATE workflow_step SET entry = jsonb_set(entry, '{value}', %s::jsonb) WHERE run_id = %s AND path = %s",
+        (value, ctx.run_id, path),
+    )
+
+
+async def test_a_body_that_was_dropped_gets_what_the_database_has(scope: Scope):
+    @workflow("add-and-write", version=1)
+    async def add_and_write(data: int) -> int:
+        second = await add(await add(data))
+        await write_journal("2", "70")
+        return second
+
+    with replay_after_every_call():
+        assert await add_and_write.run(scope, 1) == 70
+
+
+async def test_a_child_in_a_branch_is_dropped_with_the_body_around_it(scope: Scope):
+    @workflow("count-starts", version=1)
+    async def count_starts(data: int) -> int:
+        STARTS.append("child")
+        return await add_twice(data)
+
+    @workflow("count-in-branches", version=1)
+    async def count_in_branches(data: int) -> tuple[int, int]:
+        STARTS.append("body")
+        return await parallel(count_starts(data), count_starts(data))
+
+    STARTS.clear()
+    with replay_after_every_call():
+        assert await count_in_branches.run(scope, 1) == (3, 3)
+    assert STARTS == ["body", "child", "child", "body"]
+
+
 async def test_a_body_that_is_not_deterministic_is_parked(scope: Scope):
     @workflow("gamble", version=1)
     async def gamble(data: None) -> int:
