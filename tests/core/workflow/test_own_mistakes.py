@@ -48,6 +48,10 @@ class Moody(msgspec.Struct):
         raise KeyError(self.cents)
 
 
+class Half(msgspec.Struct):
+    cents: int
+
+
 class Silent(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no text")
@@ -85,18 +89,10 @@ def test_what_is_no_json_is_told_of_the_value():
 
 
 def test_whatever_an_encoding_raises_is_told_of_the_value():
-    class Haunted(dict[str, int]):
-        def __iter__(self) -> Any:
-            raise LookupError
-
-    class Key(str):
-        __slots__ = ()
-
-        def __lt__(self, other: object) -> bool:
-            raise LookupError("no order")
-
-    with pytest.raises(UnstorableResult, match="the thing cannot be stored"):
-        encode({Key("b"): 1, (1, 2): Haunted()}, "the thing")
+    half = Half(cents=1)
+    del half.cents  # from now on encoding it is an AttributeError
+    with pytest.raises(UnstorableResult, match="the thing cannot be stored: .*cents"):
+        encode(half, "the thing")
 
 
 @pytest.mark.parametrize(
@@ -160,6 +156,16 @@ async def test_a_run_ends_with_an_error_that_is_made_wrongly(scope: Scope, where
         await take_and_fail_oddly.run(scope, None)
     assert [status for _, status, _ in await runs(scope)] == ["compensated"]
     assert await slots(scope) == []
+
+
+async def test_an_error_that_is_made_wrongly_can_be_told_to_the_caller(scope: Scope):
+    @workflow("fail-oddly-at-once", version=1)
+    async def fail_oddly_at_once(data: None) -> None:
+        fail("hasty")
+
+    with pytest.raises(Hasty) as caught:
+        await fail_oddly_at_once.run(scope, None)
+    assert (caught.value.detail, caught.value.data, caught.value.minutes) == ("5", {}, 5)
 
 
 async def test_a_step_with_a_name_in_its_annotation_that_nobody_knows_is_refused(scope: Scope, calls: Calls):
