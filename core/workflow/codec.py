@@ -43,8 +43,6 @@ def encode(value: object, what: str) -> bytes:
         raise UnstorableResult(f"{what} cannot be stored: {text_of(error)}") from error
     if b"\\u0000" in encoded and _NUL.search(encoded):
         raise UnstorableResult(f"{what} cannot be stored: it holds a NUL character")
-    if b"null" in encoded and value is not None and _holds_no_number(value):
-        raise UnstorableResult(f"{what} cannot be stored: it holds NaN or an infinity")
     if _EXPONENT.search(encoded) or b"-0.0" in encoded:
         return _STRING_OR_NUMBER.sub(_as_jsonb_has_it, encoded)
     return encoded
@@ -52,24 +50,35 @@ def encode(value: object, what: str) -> bytes:
 
 def _encoded(value: object) -> bytes:
     try:
-        return _ENCODER.encode(value)
-    except TypeError:
-        # In a fixed order it takes keys of text alone, and builtins of anything else that JSON can have as a key.
-        return _ENCODER.encode(msgspec.to_builtins(value, str_keys=True, order="sorted"))
-
-
-def _holds_no_number(value: object) -> bool:
-    """Tell whether a float is among `value` that JSON has as null."""
-    try:
+        # Packed first: an unset field of a Struct is an error there, and the end of the process in a sorted encoder.
         packed = _PACKER.encode(value)
-    except Exception:  # noqa: BLE001, whatever it cannot pack: integers end at 64 bits there
-        return _meets_no_number(value)
-    return b"\xcb" in packed and bool(_PACKED_NO_NUMBER.search(packed)) and _meets_no_number(value)
+        encoded = _ENCODER.encode(value)
+    except (TypeError, OverflowError):
+        # One stops at 64 bits, the other takes keys of text alone: builtins have anything that JSON can have.
+        plain = _plain(value)
+        encoded = _ENCODER.encode(plain)
+    else:
+        if b"\xcb" not in packed or not _PACKED_NO_NUMBER.search(packed):
+            return encoded
+        plain = _plain(value)
+    if _holds_no_number(plain):
+        raise ValueError("it holds NaN or an infinity")
+    return encoded
 
 
-def _meets_no_number(value: object) -> bool:
-    # What is encoded already has nothing to hide.
-    left: list[Any] = [msgspec.to_builtins(value, str_keys=True, enc_hook=lambda _encoded: None)]
+def _plain(value: object) -> object:
+    return msgspec.to_builtins(value, str_keys=True, order="sorted", enc_hook=_raw)
+
+
+def _raw(value: object) -> object:
+    if isinstance(value, msgspec.Raw):
+        return msgspec.json.decode(value)
+    raise TypeError(f"there is no encoding of a {type(value).__qualname__}")
+
+
+def _holds_no_number(plain: object) -> bool:
+    """Tell whether a float is among `plain` that JSON has as null."""
+    left: list[Any] = [plain]
     while left:
         each = left.pop()
         if isinstance(each, float) and not isfinite(each):

@@ -90,8 +90,8 @@ def test_what_is_no_json_is_told_of_the_value():
 
 def test_whatever_an_encoding_raises_is_told_of_the_value():
     half = Half(cents=1)
-    del half.cents  # from now on encoding it is an AttributeError
-    with pytest.raises(UnstorableResult, match="the thing cannot be stored: .*cents"):
+    del half.cents
+    with pytest.raises(UnstorableResult, match="the thing cannot be stored: Struct field 'cents' is unset"):
         encode(half, "the thing")
 
 
