@@ -230,8 +230,13 @@ class WorkflowEngine:
         self._nudges.add(task)
         task.add_done_callback(self._nudges.discard)
 
-    def nudge(self) -> None:
-        """Look for runs to drive at once: there is one that is lost or due."""
+    def nudge(self, mended: str | None = None) -> None:
+        """Look for runs to drive at once: there is one that is lost or due.
+
+        `mended` is a run that is tried again although it could not be driven here: somebody has seen to it.
+        """
+        if mended is not None:
+            self._sweep.forgive(mended)
         if self._sweep.is_open and not self._closing:
             self._sweep.wake()
 

@@ -1,6 +1,7 @@
 """Runs as people see them who look after them: what there is, and what can be done about it."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any, LiteralString
 
 import msgspec
@@ -156,7 +157,7 @@ class Runs:
         """
         async with self._scope.transaction() as transaction:
             cancelled = await cancel_run(transaction, run_id, self._now)
-            transaction.on_commit(self._engine.nudge)
+            transaction.on_commit(partial(self._engine.nudge, run_id))
         return cancelled
 
     async def retry(self, run_id: str) -> None:
@@ -166,7 +167,7 @@ class Runs:
         """
         async with self._scope.transaction() as transaction:
             await retry_run(transaction, run_id, self._now)
-            transaction.on_commit(self._engine.nudge)
+            transaction.on_commit(partial(self._engine.nudge, run_id))
 
     async def compensate(self, run_id: str) -> None:
         """Give up a run that is parked, or that nobody drives: undo what it did by the journal, without its body.
@@ -180,7 +181,7 @@ class Runs:
             if status in ENDED or (owner is not None and run.owner_lives):
                 raise RunStateConflict(f"run {run_id} is {status}: there is nothing to give up", status=status)
             await self._engine.give_up(transaction, run_id)
-            transaction.on_commit(self._engine.nudge)
+            transaction.on_commit(partial(self._engine.nudge, run_id))
 
     async def erase(self, subject: str) -> int:
         """Delete the finished runs about a person, whatever their retention; return how many there were."""

@@ -175,6 +175,10 @@ class Sweep:
         finally:
             self._claiming.remove(run_id)
 
+    def forgive(self, run_id: str) -> None:
+        """Try a run again that could not be driven here: somebody has done something about it."""
+        self._recovery.driven(run_id)
+
     async def read(self, session: Session, run_id: str) -> Claimed:
         """Return a run as it stands, without claiming it; raises `RunNotFound`."""
         return await self._recovery.read(session, run_id)

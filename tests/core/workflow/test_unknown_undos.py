@@ -100,7 +100,6 @@ async def test_what_nobody_can_undo_is_given_up_and_retried_where_the_code_is(ur
     run_id = await left(url, calls)
     async with process(url, calls) as app, app.scope() as scope:
         await let_go(app, scope)
-    async with process(url, calls) as app, app.scope() as scope:
         await scope.resolve(Runs).compensate(run_id)
         await until(scope, "compensation_failed")
         assert calls == ["take a", "unglue", "give back a"]
