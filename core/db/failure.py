@@ -46,12 +46,17 @@ def connection_lost(error: BaseException) -> bool:
 
 def as_busy(error: BaseException) -> HoldfastError | None:
     """Return `Busy` for a lock time-out, an exhausted pool or a database that is away; else None."""
-    if isinstance(error, PoolTimeout):
+    if got_no_connection(error):
         return Busy("no database connection was free in time")
     state = sqlstate(error)
     if state in LIMITS:
         return Busy(LIMITS[state])
     return Busy("the database is away") if connection_lost(error) else None
+
+
+def got_no_connection(error: BaseException) -> bool:
+    """Tell whether all connections of the pool were in use for as long as one may wait."""
+    return isinstance(error, PoolTimeout)
 
 
 def is_transient(error: BaseException) -> bool:

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 from msgspec import Raw, structs
 
-from ..db import Session, Transaction, as_busy
+from ..db import Session, Transaction, as_busy, got_no_connection
 from ..errors import HoldfastError
 from .codec import decode, describe_error, encode, restore_error
-from .errors import RunTimedOut, StepTimedOut
+from .errors import CommitFailed, RunTimedOut, StepTimedOut
 from .failpoint import failpoint
 from .frame import Outcome
 from .invocation import invoke
@@ -31,6 +31,10 @@ async def perform_step(lane: Lane, call: StepCall[Any], entry: Entry) -> Outcome
     unknown = begun_path(entry.path) in lane.record.recorded
     await {"read": _read, "external": _begin, "transactional": _commit}[call.step.kind](lane, call, entry)
     started = time.perf_counter()
+    # What was just committed may have told that the run is to be cancelled.
+    reason = lane.record.reason_to_halt()
+    if reason is not None:
+        return _failed(lane, call, entry, reason, started, unknown=unknown)
     while True:
         try:
             return await _ONCE[call.step.kind](lane, call, entry, started), None
@@ -91,7 +95,12 @@ async def _begin(lane: Lane, call: StepCall[Any], entry: Entry) -> None:
 async def _read_once(lane: Lane, call: StepCall[Any], entry: Entry, started: float) -> Any:
     record = lane.record
     async with record.connections:
-        value, entry = await _attempt(record, call, entry, Session(record.container.engine, read_only=True))
+        try:
+            value, entry = await _attempt(record, call, entry, Session(record.container.engine, read_only=True))
+        except Exception as error:
+            if got_no_connection(error):
+                _take_again(record, error)
+            raise
     record.pending.append(record.timed(entry, started))
     return value
 
@@ -103,7 +112,7 @@ async def _transact_once(lane: Lane, call: StepCall[Any], entry: Entry, started:
 
 async def _transact(lane: Lane, call: StepCall[Any], entry: Entry, started: float) -> Any:
     record = lane.record
-    transaction = await Transaction.begin(record.container.engine)
+    transaction = await _begun(record)
     try:
         session = Session(record.container.engine, transaction)
         await record.check_key(session)
@@ -116,6 +125,23 @@ async def _transact(lane: Lane, call: StepCall[Any], entry: Entry, started: floa
         await transaction.rollback()
         raise
     return value
+
+
+async def _begun(record: Record) -> Transaction:
+    try:
+        return await Transaction.begin(record.container.engine)
+    except Exception as error:
+        _take_again(record, error)
+        raise
+
+
+def _take_again(record: Record, error: Exception) -> None:
+    """Raise `CommitFailed` for a step that got no connection if its run has a row: that is no outcome.
+
+    A run without a row has done nothing, and its caller is told soon.
+    """
+    if record.stored:
+        raise CommitFailed(error) from error
 
 
 async def _act_once(lane: Lane, call: StepCall[Any], entry: Entry, started: float) -> Any:

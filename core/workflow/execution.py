@@ -66,9 +66,10 @@ class Execution:
         if suspended.signals and record.stored and await self._has_arrived(suspended.signals):
             await lane.flush(record.running())
             return None
-        await lane.flush(record.waiting(suspended.due_at))
+        waiting = record.waiting(suspended.due_at)
+        await lane.flush(waiting)
         reason = record.reason_to_halt() if record.cancelled else None
-        return suspended if reason is None else await self._fail(reason)
+        return Suspended(waiting.due_at) if reason is None else await self._fail(reason)
 
     async def _has_arrived(self, signals: list[str]) -> bool:
         transaction = await self._lane.transaction()

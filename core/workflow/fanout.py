@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from ..errors import HoldfastError
 from .call import Call
-from .errors import SiblingFailed, Stopped, Suspended
+from .errors import CommitFailed, Fenced, Halted, SiblingFailed, Stopped, Suspended
 from .frame import Outcome
 from .lane import Lane
 from .parallel import ParallelCall
@@ -106,13 +106,18 @@ async def _settle(parent: Lane, branches: list[Branch], performs: Performs) -> N
             _stop(branches)
     broken = [error for task in tasks if (error := _breakage(task)) is not None]
     if broken:
-        raise broken[0]
+        raise min(broken, key=_rank)
     parent.check_stopped()
 
 
 def _breakage(task: "asyncio.Task[object]") -> BaseException | None:
     # A branch that is stopped before its first breath ends as cancelled.
     return None if task.cancelled() else task.exception()
+
+
+def _rank(error: BaseException) -> int:
+    """Return what comes first: a run is not ended by what one branch knows while another one's COMMIT is uncertain."""
+    return 0 if isinstance(error, CommitFailed | Fenced) else 2 if isinstance(error, Halted) else 1
 
 
 def _stop(branches: list[Branch]) -> None:

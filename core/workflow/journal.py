@@ -39,7 +39,7 @@ def _releasing(condition: LiteralString) -> LiteralString:
     return f"""
 event AS (
     INSERT INTO outbox (id, name, data, run_id, emitted_at)
-    SELECT id, name, data, run_id, emitted_at FROM jsonb_to_recordset(%(events)s::jsonb)
+    SELECT id, name, coalesce(data, 'null'::jsonb), run_id, emitted_at FROM jsonb_to_recordset(%(events)s::jsonb)
         AS released (id text, name text, data jsonb, run_id text, emitted_at timestamptz, at_once boolean)
     WHERE {condition} ON CONFLICT (id) DO NOTHING),
 delivery AS (

@@ -1,5 +1,6 @@
 """Engine calls at work: their outcomes, from the journal if it knows them."""
 
+import re
 import time
 from typing import Any
 
@@ -22,6 +23,8 @@ from .record import Record
 from .step import AnyStep, StepCall
 from .values import ValueCall
 from .waiting import WaitCall, WaitingCall, perform_waiting
+
+_NUMBER = re.compile(r"\d+")
 
 
 class Performer:
@@ -88,6 +91,7 @@ class Performer:
         entry = self._record.entry(path, "parallel", "parallel", call.given)
         stored = self._record.recorded.get(path)
         self._check(stored, entry)
+        self._check_branches(path, call)
         await lane.commit()
         started = time.perf_counter()
         outcome = await fan_out(
@@ -98,6 +102,15 @@ class Performer:
             data = None if error is None else describe_error(error, call.name)
             self._record.pending.append(self._record.timed(structs.replace(entry, error=data), started))
         return outcome
+
+    def _check_branches(self, path: str, call: ParallelCall) -> None:
+        """Raise `Parked` if the journal knows a branch that the body does not make."""
+        known = [each for each in self._record.recorded if each.startswith(f"{path}.")]
+        more = [each for each in known if int(_NUMBER.findall(each[len(path) :])[0]) > len(call.branches)]
+        if more:
+            detail = f"the journal has {', '.join(more)}, and the body makes {len(call.branches)} branches"
+            step = self._record.recorded[more[0]].step
+            raise Parked(Nondeterministic(detail, path=more[0], field="step", journal=step, body=None))
 
     async def _wait(self, lane: Lane, path: str, call: WaitingCall[Any]) -> Outcome:
         entry = self._record.entry(path, call.id, call.kind, call.given)

@@ -65,7 +65,8 @@ _ALL: LiteralString = """
 # By its key, and without a look beforehand: nearly always it is there, and nobody else has it.
 _CLAIM_QUEUED: LiteralString = f"""
 UPDATE workflow_run AS run SET epoch = run.epoch + 1, owner = %(me)s, due_at = NULL, status = 'running'
-WHERE id = %(id)s AND status = 'queued' {_MINE}
+WHERE id = (SELECT id FROM workflow_run AS run
+    WHERE id = %(id)s AND status = 'queued' {_MINE} FOR UPDATE SKIP LOCKED)
 RETURNING {_ALL}, false"""  # noqa: S608, of constants
 _READ: LiteralString = f"SELECT {_ALL}, false FROM workflow_run AS run WHERE id = %s"  # noqa: S608, of constants
 _LIMIT: LiteralString = "ORDER BY run.id LIMIT %(limit)s"
@@ -193,12 +194,13 @@ class Recovery:
                 self.avoid(row[0], error)
         return claimed
 
-    def avoid(self, run_id: str, error: BaseException) -> None:
-        """Leave a run alone that could not be driven, twice as long as the last time."""
+    def avoid(self, run_id: str, error: BaseException) -> float:
+        """Leave a run alone that could not be driven, twice as long as the last time; return the seconds."""
         _, last = self._avoided.get(run_id, (0, 0))
         pause = min(last * 2, LAST_PAUSE) or FIRST_PAUSE
         self._leave_alone(run_id, pause)
         log.error("recovery_failed", run_id=run_id, error=repr(error), again_in=pause)
+        return pause
 
     def _leave_alone(self, run_id: str, pause: float) -> None:
         now = time.monotonic()

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ import structlog
 from ..db import Session, as_busy, is_transient
 from ..errors import Busy, HoldfastError, OutcomeUnknown
 from .codec import ErrorData, canonical, decode, describe_error, restore_error
-from .compensation import Steps, compensate
+from .compensation import Steps, compensate, unknown_undos
 from .definition import Definition
 from .errors import (
     CommitFailed,
@@ -27,7 +28,7 @@ from .errors import (
     WorkflowFailed,
 )
 from .execution import Execution
-from .journal import RunRow, find_by_id, find_by_key, undo_path
+from .journal import RunRow, find_by_id, find_by_key
 from .record import Record
 from .recovery import Claimed
 from .telemetry import tell_recovery
@@ -92,11 +93,12 @@ class Runner:
         if time.monotonic() - claimed.at > lease / 2 and not await self._patiently(lambda: self._is_ours(row)):
             return Answer()
         self._record.take_over(row, claimed.later)
-        unknown = _unknown_undos(self._record, self._steps)
+        unknown = sorted({undo.step for undo in unknown_undos(self._record, self._steps)})
         if unknown:
             raise UndoUnknown(f"run {row.id} owes undos of steps that are not known here: {', '.join(unknown)}")
         tell_recovery(self._record.definition.id, row.id, row.epoch, taken_over=claimed.taken_over)
         if claimed.deaths >= self._record.container.config.engine.poison_deaths:
+            log.error("poison_run", run_id=row.id, deaths=claimed.deaths)
             self._poison = PoisonRun(f"{claimed.deaths} processes have died while they drove run {row.id}")
         return await self.run()
 
@@ -154,6 +156,11 @@ class Runner:
             return await self._settle(outcome)
         return None if outcome is None else Answer(outcome.value)
 
+    async def park(self, error: HoldfastError) -> None:
+        """Park a run that cannot be driven; not if it is not as this process knew it."""
+        with suppress(CommitFailed, Fenced):
+            await self._park(error)
+
     async def _park(self, error: HoldfastError) -> Answer:
         await self._record.park(error)
         return Answer(error=error)
@@ -181,6 +188,8 @@ class Runner:
                 return await self._answer_of(winner)
         if row is not None and row.ended:
             return self._outcome(row)
+        if row is None and record.stored:
+            raise self._gone(record.run_id)
         # Another process has taken the run over: two must not drive it.
         if row is not None and row.epoch != record.epoch:
             return await self._answer_of(row.id)
@@ -202,8 +211,15 @@ class Runner:
         """Return the answer once the run has ended that this call stands for, whoever drives it."""
         answer = await self._answer_of(self.awaits)
         if answer is None:
-            raise OutcomeUnknown(f"run {self.awaits} is not there any more")
+            raise self._gone(self.awaits)
         return answer
+
+    def _gone(self, run_id: str) -> OutcomeUnknown:
+        """Return the error for a run that others have brought to an end, and of which nothing is left.
+
+        To drive it again would do all of it a second time.
+        """
+        return OutcomeUnknown(f"run {run_id} is not there any more")
 
     async def _answer_of(self, run_id: str) -> Answer | None:
         """Wait for another execution's run to end; None if it ended without an answer to remember."""
@@ -211,9 +227,12 @@ class Runner:
         delay = FIRST_POLL
         while True:
             row = await self._patiently(lambda: find_by_id(self._session, run_id))
+            if row is None and run_id == self._record.run_id:
+                raise self._gone(run_id)
             # An error that is not remembered gives the key free, so this request is as good as the first one.
             if row is None or (row.ended and row.key is None and run_id != self._record.run_id):
                 await self._record.adopt(self._session, None)
+                self._record.begin_now()
                 self.awaits = self._record.run_id
                 return None
             if row.input_hash != self._record.input_hash:
@@ -261,11 +280,3 @@ def outcome_of(row: RunRow, definition: Definition[Any, Any], own: str) -> Answe
     error = restore_error(msgspec.json.decode(row.error, type=ErrorData))
     error.replayed = replayed
     return Answer(error=error, replayed=replayed)
-
-
-def _unknown_undos(record: Record, steps: Steps) -> list[str]:
-    """Return the steps whose undo is under way in the run, its own or a child's, and not known here."""
-    failures = [entry for entry in record.recorded.values() if entry.kind == "failure"]
-    undos = [undo for entry in failures for undo in entry.undos] + (record.owed() if record.cancelled else [])
-    owed = {undo.step for undo in undos if undo_path(undo.path) not in record.recorded}
-    return sorted(id for id in owed if id not in steps or steps[id].undo is None)

@@ -50,8 +50,7 @@ class State:
         self.run_id = run_id
         self.input = given
         self.input_hash = hash_of(given)
-        self.created_at = created_at
-        self.deadline_at = None if definition.timeout is None else created_at + definition.timeout
+        self._begin_at(created_at)
         self.cancelled = False
         """Whether somebody has asked, as far as the last flush saw, that the run be undone."""
         self.epoch = 0
@@ -70,6 +69,15 @@ class State:
         self.connections = asyncio.Semaphore(limits.pool_size + limits.pool_overflow)
         # Lanes take turns: what one of them has journaled is durable before another one builds on it.
         self._turn = asyncio.Lock()
+
+    def _begin_at(self, instant: datetime) -> None:
+        self.created_at = instant
+        timeout = self.definition.timeout
+        self.deadline_at = None if timeout is None else instant + timeout
+
+    def begin_now(self) -> None:
+        """Let the run's time begin: it has waited for another one, and has done nothing yet."""
+        self._begin_at(self.container.clock.now())
 
     def argument(self) -> Any:
         """Return the argument of the body, a fresh copy at each call; `InvalidData` if it has another type."""

@@ -10,14 +10,18 @@ from typing import Any
 import structlog
 
 from ..container import Container
-from ..db import Session
+from ..db import Session, as_busy
+from ..errors import Busy, OutcomeUnknown
 from ..heartbeat import Heartbeat
+from .errors import WorkflowFailed
 from .recovery import Claimed, Recovery
 from .registry import Registry
 from .runner import Answer, Runner, UndoUnknown
 
 TURN_SECONDS = 10.0
 """For how long a run that the sweep has taken up counts among those that are driven at once."""
+PAUSE_BEFORE_PARKING = 16.0
+"""Seconds, see `Recovery.avoid`: a run that fails the engine itself so often is parked, for somebody to see."""
 BATCH = 100
 """Runs that are claimed by one statement; they queue here for their turns."""
 
@@ -49,6 +53,7 @@ class Sweep:
         """Doubles with each lot that this process has survived."""
         self._task: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
+        self._sweeping = asyncio.Lock()
         self._next: datetime | None = None
         """When the next run is due, as far as this process knows."""
 
@@ -107,11 +112,13 @@ class Sweep:
     async def sweep(self) -> int:
         """Claim the runs that nobody drives and somebody should; returns how many there were."""
         taken = 0
-        await self._recovery.forget_the_dead()
-        while claimed := await self._claim():
-            taken += claimed
-            await self._take_turns()
-        self.wake_at(await self._recovery.next_due())
+        # Another one would take for nobody's what this one has claimed a moment ago.
+        async with self._sweeping:
+            await self._recovery.forget_the_dead()
+            while claimed := await self._claim():
+                taken += claimed
+                await self._take_turns()
+            self.wake_at(await self._recovery.next_due())
         return taken
 
     async def _claim(self) -> int:
@@ -188,7 +195,11 @@ class Sweep:
         try:
             return await self._resume_or_let_go(runner, claimed)
         except Exception as error:
-            self._recovery.avoid(claimed.row.id, error.__cause__ or error)
+            cause = error.__cause__ or error
+            pause = self._recovery.avoid(claimed.row.id, cause)
+            is_ours = not isinstance(cause, Busy | OutcomeUnknown) and as_busy(cause) is None
+            if is_ours and pause >= PAUSE_BEFORE_PARKING:
+                await runner.park(WorkflowFailed(f"run {claimed.row.id} cannot be driven: {cause!r}"))
             raise
 
     async def _resume_or_let_go(self, runner: Runner, claimed: Claimed) -> Answer:

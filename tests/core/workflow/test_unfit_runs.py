@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from core.app import Application
 from core.config import Config, Database, Engine
 from core.container import Scope
-from core.workflow import Retry, StepContext, step, workflow
+from core.workflow import Retry, Runs, StepContext, step, sweep, workflow
 from core.workflow.codec import ErrorData, encode, hash_of
 from core.workflow.journal import Entry, Undo
 
@@ -144,6 +144,33 @@ async def test_a_run_that_cannot_be_driven_is_reported_and_left_alone_for_a_whil
 
     told = [(line["log_level"], line["again_in"]) for line in logs if line["event"] == "recovery_failed"]
     assert told == [("error", 1), ("error", 2)]
+
+
+async def test_a_run_that_cannot_be_driven_time_and_again_is_parked(
+    app: Application, scope: Scope, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sweep, "PAUSE_BEFORE_PARKING", 1.0)
+    await leave(scope, "r")
+    async with scope.transaction() as transaction:
+        await transaction.sql("""
+            CREATE TRIGGER refuse_the_end BEFORE UPDATE ON workflow_run FOR EACH ROW WHEN (NEW.status = 'done')
+            EXECUTE FUNCTION refuse()""")
+    try:
+        assert await app.workflows.sweep() == 1
+        await until_idle("r")
+    finally:
+        async with scope.transaction() as transaction:
+            await transaction.sql("DROP TRIGGER refuse_the_end ON workflow_run")
+
+    assert (await stored(scope))["r"] == ("nondeterministic", None)
+    [(detail,)] = await scope.session.sql("SELECT error ->> 'detail' FROM workflow_run")
+    assert detail.startswith("run r cannot be driven: ")
+
+    await scope.resolve(Runs).retry("r")
+    async with asyncio.timeout(10):
+        while (await stored(scope))["r"][0] != "done":
+            await app.workflows.sweep()
+            await asyncio.sleep(0.05)
 
 
 async def test_a_run_whose_undo_is_not_known_here_is_left_to_others(app: Application, scope: Scope):
