@@ -6,9 +6,11 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 from .errors import ConfigurationError, HoldfastError
 from .workflow import Retry, Workflow, sleep
+from .workflow.call import Call
 from .workflow.definition import WEEK
 from .workflow.errors import PermanentFailure
 from .workflow.outbox import Event
+from .workflow.values import ValueCall
 
 T = TypeVar("T")
 
@@ -28,9 +30,12 @@ class Subscription(Workflow[Event[T], None], Generic[T]):
                 try:
                     return await handler(event)
                 except HoldfastError as error:
-                    if isinstance(error, PermanentFailure) or attempts >= retry.attempts:
+                    if isinstance(error, PermanentFailure):
                         raise
-                await sleep(retry.delay(attempts))
+                    pause = await _pause(retry, attempts)
+                    if pause is None:
+                        raise
+                await sleep(pause)
                 attempts += 1
 
         deliver.__annotations__ = handler.body.__annotations__
@@ -40,6 +45,12 @@ class Subscription(Workflow[Event[T], None], Generic[T]):
         self.handler = handler
 
 
+def _pause(retry: Retry, attempts: int) -> Call[timedelta | None]:
+    """Return how long to wait for the next try, if there is one: what has been decided once stays, whatever changes."""
+    optional: Any = timedelta | None
+    return ValueCall("pause", optional, lambda _clock: retry.delay(attempts) if attempts < retry.attempts else None)
+
+
 def subscriber(
     event: str, /, *, id: str, version: int = 1, retry: Retry = DELIVERY, retention: timedelta = WEEK
 ) -> Callable[[Callable[[Event[T]], Coroutine[Any, Any, None]]], Subscription[T]]:
@@ -47,7 +58,8 @@ def subscriber(
 
     `@subscriber("booking.confirmed", id="send-confirmation")`. A failed delivery is undone and tried again as `retry`
     says, without the other subscribers taking notice; then its run is `failed` or `compensated`, to be seen by
-    `holdfast events list --failed`. The function takes one `Event[T]`, T being the type of the event's data.
+    `holdfast events list --failed`. Another `retry` counts from the next failure on, also for deliveries under way. The
+    function takes one `Event[T]`, T being the type of the event's data. Raises `ConfigurationError`.
     """
 
     def decorate(body: Callable[[Event[T]], Coroutine[Any, Any, None]]) -> Subscription[T]:

@@ -3,18 +3,27 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
 from core.container import Scope
-from core.errors import NotFound
-from core.event import Event, Subscription, subscriber
+from core.errors import HoldfastError, NotFound
+from core.event import DELIVERY, Event, Subscription, subscriber
 from core.testing import application_on
-from core.workflow import Events, Runs, RunSummary, StepContext, Workflow, WorkflowEngine, step, workflow
+from core.workflow import Events, Retry, Runs, RunSummary, StepContext, Workflow, WorkflowEngine, step, workflow
 
+A_DAY = timedelta(days=1)
 HEARD: list[tuple[str, object]] = []
+
+
+class NotNow(HoldfastError):
+    """Later perhaps."""
+
+    code = "test_not_ready_to_hear"
+    status = 422
 
 
 class Sold(msgspec.Struct, frozen=True):
@@ -139,6 +148,36 @@ async def test_a_delivery_in_a_version_that_is_gone_can_be_cancelled_and_made_an
         await scope.resolve(Events).retry(event.id)
         await until_delivered(scope, {"ear": "done"})
     assert HEARD == [("ear 2", "Sold(what='bread')")]
+
+
+@step("fail-to-note")
+async def fail_to_note(ctx: StepContext) -> None:
+    HEARD.append(("tried", ctx.run_id))
+    raise NotNow
+
+
+def failing(retry: Retry) -> Subscription[Any]:
+    @subscriber("sold", id="ear", retry=retry)
+    async def fail(event: Event[Sold]) -> None:
+        await fail_to_note()
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("retry", "tries"),
+    [(Retry(attempts=1), 2), (Retry(attempts=3, backoff=timedelta(0)), 3), (Retry(attempts=2, backoff=A_DAY), 2)],
+)
+async def test_a_delivery_that_waits_for_its_next_try_goes_on_by_the_new_retry(
+    core_database_url: str, retry: Retry, tries: int
+):
+    async with shop(core_database_url, failing(Retry(attempts=2, backoff=timedelta(seconds=0.5)))) as scope:
+        await emit(core_database_url, failing(DELIVERY))
+        await sweep(scope)
+        await until_delivered(scope, {"ear": "waiting"})
+    async with shop(core_database_url, failing(retry)) as scope:
+        await until_delivered(scope, {"ear": "failed"})
+    assert len(HEARD) == tries
 
 
 async def test_data_of_the_old_version_is_read_with_the_defaults_of_the_new_one(core_database_url: str):
