@@ -6,6 +6,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from .decodable import check_decodable
 from .definition import WEEK, Definition
+from .hook import Hook
 from .reach import reachable
 from .secret import check_no_secrets
 from .step import AnyStep
@@ -23,6 +24,7 @@ class Registry:
         self.steps: dict[str, AnyStep[..., Any, Any]] = {}
         self.subscriptions: dict[str, dict[str, Definition[Any, Any]]] = {}
         """By event and id, each in its latest version."""
+        self._hooks: dict[str, Hook[Any]] = {}
         known = [*definitions]
         for definition in known:
             self._add(definition)
@@ -60,12 +62,15 @@ class Registry:
 
     def _learn_steps(self, starts: Iterable[object]) -> None:
         """Take in all steps that `starts` can come to call, or none of them; raises `ConfigurationError`."""
-        steps = dict(self.steps)
+        steps, hooks = dict(self.steps), dict(self._hooks)
         for each in reachable(starts):
             if isinstance(each, Definition):
                 check_no_secrets(each.body, f"workflow {each.id}")
                 check_decodable(each)
-            elif isinstance(each, AnyStep):
+            elif isinstance(each, Hook):
+                if hooks.setdefault(each.id, each) is not each:
+                    raise ConfigurationError(f"two hooks have the id {each.id!r}")
+            else:
                 origin = each.origin
                 if steps.setdefault(origin.id, origin) is not origin:
                     raise ConfigurationError(f"two steps have the id {origin.id!r}")
@@ -73,6 +78,7 @@ class Registry:
                     check_no_secrets(origin.fn, f"step {origin.id}")
                     check_decodable(origin)
         self.steps.update(steps)
+        self._hooks = hooks
 
 
 def _version(definition: Definition[Any, Any]) -> int:

@@ -39,6 +39,11 @@ def test_knows_the_handlers_of_hooks():
     assert Registry([], [taken]).steps == {"greet": greet}
 
 
+def test_two_hooks_with_one_id_stop_the_start():
+    with pytest.raises(ConfigurationError, match="two hooks have the id 'slot-taken'"):
+        Registry([], [hook("slot-taken", Slot), hook("slot-taken", Slot)])
+
+
 def test_l1_two_steps_with_one_id_stop_the_start():
     @step("take-slot")
     async def impostor(ctx: StepContext) -> None: ...
