@@ -167,7 +167,9 @@ async def _attempt(record: Record, call: StepCall[Any], entry: Entry, session: S
     encoded = encode(value, f"the result of step {step.id}")
     undo = None
     if step.undo is not None:
-        undo = Undo(entry.path, step.id, Raw(encode(argument, f"the undo argument of step {step.id}")))
+        what = f"the undo argument of step {step.id}"
+        undo = Undo(entry.path, step.id, Raw(encode(argument, what)))
+        decode(bytes(undo.argument), step.types[1], what)
     copy = decode(encoded, step.types[0], f"the result of step {step.id}")
     given = Raw(call.given) if record.definition.record_inputs else NULL
     return copy, structs.replace(entry, value=Raw(encoded), undo=undo, input=given, events=emitted)
