@@ -6,6 +6,7 @@ from typing import Any
 
 from ..db import Session
 from ..errors import HoldfastError
+from .codec import text_of
 from .context import StepContext
 from .errors import StepFailed, StepTimedOut
 from .journal import Emitted, Entry
@@ -45,7 +46,7 @@ def _failure(entry: Entry, error: BaseException) -> StepFailed:
     name = type(error).__name__
     # The step awaited something that was cancelled; nobody cancels the run.
     what = "something that it awaited was cancelled: " if isinstance(error, asyncio.CancelledError) else ""
-    return StepFailed(f"step {entry.step} failed: {what}{name}: {error}", step=entry.step, error_type=name)
+    return StepFailed(f"step {entry.step} failed: {what}{name}: {text_of(error)}", step=entry.step, error_type=name)
 
 
 async def _within(record: Record, entry: Entry, step: AnyStep[..., Any, Any], call: Coroutine[Any, Any, Any]) -> Any:
