@@ -172,8 +172,14 @@ class Jobs:
             async with self._scope.transaction() as transaction:
                 await transaction.sql(_BEGIN, (new, now))
             last = await self._last_ticks()
-        latest = [(job, self.schedule(job).latest(now)) for job in self._jobs.values()]
-        return [(job, tick) for job, tick in latest if tick is not None and tick > last.get(job.id, now)]
+        latest = [(job, self._due(job, last.get(job.id), now)) for job in self._jobs.values()]
+        return [(job, tick) for job, tick in latest if tick is not None]
+
+    def _due(self, job: Job, last: datetime | None, now: datetime) -> datetime | None:
+        schedule = self.schedule(job)
+        # Looking back is dear for a job that rests for months, and nearly always there is nothing between.
+        following = last and schedule.following(last)
+        return None if following is None or following > now else schedule.latest(now)
 
     async def start(self, job: Job, tick: datetime) -> str | None:
         """Start a tick; return the id of its run, or None if another scheduler did, or the last run is at work."""
@@ -215,11 +221,13 @@ class Jobs:
 
     def _summary(self, job: Job, row: Sequence[Any]) -> JobSummary:
         last_tick_at, run_id, status, started_at, finished_at = row
+        now = self._scope.clock.now()
         return JobSummary(
             id=job.id,
             cron=job.cron,
             timezone=job.timezone or self._scope.config.shop.timezone,
-            next_tick_at=self.schedule(job).following(self._scope.clock.now()),
+            # A clock that was put back comes by ticks again that have been started.
+            next_tick_at=self.schedule(job).following(max(now, last_tick_at or now)),
             last_tick_at=last_tick_at,
             last_run_id=run_id,
             last_status=status,
