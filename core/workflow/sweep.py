@@ -99,8 +99,10 @@ class Sweep:
         until = time.monotonic() + self._container.config.engine.beat_seconds
         while (left := self._seconds_left(until)) > 0:
             self._woken.clear()
+            # `wait_for` of Python 3.11 loses a cancellation that comes together with what it waits for.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._woken.wait()
         self._next = None
 
     def _seconds_left(self, until: float) -> float:
