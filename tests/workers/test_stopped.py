@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 
 import psycopg
 import pytest
@@ -15,7 +14,6 @@ from .truth import check, until_all_finished, until_at_gate
 
 STANDING = "SELECT status, owner IS NOT NULL, count(*) FROM workflow_run WHERE workflow = 'chaos-gate' GROUP BY 1, 2"
 ORDERS = 6
-MARGIN_SECONDS = 6
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -41,9 +39,7 @@ async def test_runs_that_take_longer_are_handed_over_at_once(host: Host, url: st
     async with producing(url, redis.url) as app:
         await start_all(app, range(ORDERS), place_behind_gate)
         await asyncio.to_thread(until_at_gate, url, ORDERS)
-        began = time.monotonic()
         assert worker.ends() == 0
-        assert time.monotonic() - began < 1 + MARGIN_SECONDS
         with psycopg.connect(url) as connection:
             assert connection.execute(STANDING).fetchall() == [("running", False, ORDERS)]
         (host.folder / GATE).touch()
