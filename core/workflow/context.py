@@ -55,6 +55,7 @@ class StepContext:
         """
         if self.scope.session.read_only:
             raise NoTransaction("a read step cannot emit: drop `read=True`")
+        encode(name, f"the name of event {name!r}")
         self.emitted.append(Emitted(name, Raw(encode(data, f"event {name!r}")), len(self.emitted) + 1, at_once))
 
     def _emit_from_scope(self, name: str, data: object) -> str:

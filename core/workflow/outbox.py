@@ -50,6 +50,7 @@ class Outbox(Outlet):
 
     async def emit(self, transaction: Transaction, context: Mapping[str, str], name: str, data: object) -> str:
         """Emit an event that no run is about; returns its id."""
+        encode(name, f"the name of event {name!r}")
         value = Raw(encode(data, f"event {name!r}"))
         event = Event(id=new_id("evt"), name=name, data=value, run_id=None, emitted_at=self._container.clock.now())
         released = self._released(context, [(event, True)])

@@ -10,7 +10,17 @@ from core.app import Application
 from core.container import Scope
 from core.errors import HoldfastError, NoTransaction
 from core.event import Event, subscriber
-from core.workflow import Retry, RunCancelled, Runs, StepContext, parallel, step, wait_for, workflow
+from core.workflow import (
+    Retry,
+    RunCancelled,
+    Runs,
+    StepContext,
+    UnstorableResult,
+    parallel,
+    step,
+    wait_for,
+    workflow,
+)
 
 HEARD: list[tuple[str, str, str]] = []
 FAILING: set[str] = set()
@@ -224,6 +234,23 @@ async def test_what_a_service_emits_in_a_step_goes_out_when_the_run_ends_well(ap
     await until_idle(scope)
     assert await outbox(scope) == ["heard", "never mind"]
     assert {of for _, text, of in HEARD if text == "heard"} == {id}
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+async def test_a_name_that_cannot_be_stored_is_refused_as_data_is(scope: Scope, name: str):
+    @step("tell-nobody")
+    async def tell_nobody(ctx: StepContext) -> None:
+        ctx.emit(name, None)
+
+    @workflow("tell-nobody", version=1)
+    async def tell_nobody_once(data: None) -> None:
+        await tell_nobody()
+
+    with pytest.raises(UnstorableResult, match="the name of event"):
+        await tell_nobody_once.run(scope, None)
+    with pytest.raises(UnstorableResult, match="the name of event"):
+        async with scope.transaction():
+            await scope.emit(name, None)
 
 
 async def test_a_read_step_emits_nothing(scope: Scope):
