@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 from .errors import ConfigurationError, HoldfastError
 from .workflow import Retry, Workflow, sleep
 from .workflow.call import Call
-from .workflow.definition import WEEK
+from .workflow.definition import WEEK, check_handler
 from .workflow.errors import PermanentFailure
 from .workflow.outbox import Event
 from .workflow.values import ValueCall
@@ -63,6 +63,7 @@ def subscriber(
     """
 
     def decorate(body: Callable[[Event[T]], Coroutine[Any, Any, None]]) -> Subscription[T]:
+        check_handler("subscriber", id, body)
         if not any(hint.__name__ == "Event" for hint in get_type_hints(body).values() if hasattr(hint, "__name__")):
             raise ConfigurationError(f"subscriber {id} takes one Event[...]")
         return Subscription(event, id, Workflow(id, body, version=version, retention=retention), retry)

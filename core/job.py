@@ -14,7 +14,7 @@ from .cron import Schedule, check_cron
 from .db import Transaction
 from .errors import ConfigurationError, NotFound
 from .workflow import Run, RunStateConflict, Workflow, WorkflowEngine
-from .workflow.definition import WEEK
+from .workflow.definition import WEEK, check_handler
 
 MOST_MISSED = 10
 """Ticks that are counted; more are as alarming."""
@@ -59,6 +59,7 @@ class Job(Workflow[Tick, None]):
         retention: timedelta,
         timeout: timedelta | None,
     ) -> None:
+        check_handler("job", id, body)
         super().__init__(id, body, version=version, retention=retention, timeout=timeout)
         if Tick not in get_type_hints(body).values():
             raise ConfigurationError(f"job {id} takes one Tick")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from functools import cached_property
-from inspect import signature
+from inspect import iscoroutinefunction, signature
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from ..errors import ConfigurationError, InvalidData
@@ -67,6 +67,14 @@ class Definition(Generic[D, R]):
     def kept_for(self, *, keyed: bool) -> timedelta:
         """How long a finished run stays: a keyed one at least 24 hours, so that its key is remembered."""
         return max(self.retention, KEYED_RETENTION) if keyed else self.retention
+
+
+def check_handler(what: str, id: str, body: object) -> None:
+    """Raise `ConfigurationError` if `body` cannot be that of a job or subscriber with this id."""
+    if not id or not id.isprintable() or ":" in id:
+        raise ConfigurationError(f"the id of a {what} is printable text without colons, not {id!r}")
+    if not iscoroutinefunction(body):
+        raise ConfigurationError(f"{what} {id} is an `async def`")
 
 
 class ChildCall(Call[R]):

@@ -133,7 +133,7 @@ def _delivery(workflow: str, row: Any) -> Delivery:
 
 def _subscriber(workflow: str) -> str:
     """Return the id of the subscriber that `on:<event>:<subscriber>` is for."""
-    return workflow.split(":", 2)[2]
+    return workflow.rpartition(":")[2]  # an event may have a colon in its name, a subscriber has none
 
 
 def _no_event(event_id: str) -> NotFound:

@@ -2,13 +2,14 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from core.app import Application
 from core.container import Scope
-from core.errors import HoldfastError, NoTransaction
+from core.errors import ConfigurationError, HoldfastError, NoTransaction
 from core.event import Event, subscriber
 from core.workflow import (
     Retry,
@@ -322,3 +323,18 @@ async def test_an_external_step_that_never_succeeds_tells_nothing(scope: Scope):
     await tell_all_in_vain.run(scope, None)
     await until_idle(scope)
     assert sorted(await outbox(scope)) == ["after", "before"]
+
+
+@pytest.mark.parametrize("id", ["", "a\0b", "a:b"])
+async def test_the_id_of_a_subscriber_is_text_without_colons(id: str):
+    async def body(event: Event[int]) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="the id of a subscriber is printable text without colons"):
+        subscriber("it.happened", id=id)(body)
+
+
+async def test_a_subscriber_is_asynchronous():
+    def body(event: Event[int]) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="subscriber late is an `async def`"):
+        subscriber("it.happened", id="late")(cast("Any", body))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -343,6 +343,21 @@ def declare(*, cron: str = "* * * * *", timezone: str | None = None) -> Job:
 def test_a_bad_declaration_is_told_at_import(options: dict[str, Any], said: str):
     with pytest.raises(ConfigurationError, match=said):
         declare(**options)
+
+
+@pytest.mark.parametrize("id", ["", "a\0b", "a\nb", "a:b"])
+def test_the_id_of_a_job_is_text_without_colons(id: str):
+    async def body(tick: Tick) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="the id of a job is printable text without colons"):
+        job(id, cron="* * * * *")(body)
+
+
+def test_a_job_is_asynchronous():
+    def body(tick: Tick) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="job declared is an `async def`"):
+        job("declared", cron="* * * * *")(cast("Any", body))
 
 
 def test_a_job_takes_a_tick():
