@@ -7,6 +7,10 @@ from functools import cache
 from zoneinfo import available_timezones
 
 
+STANDS_STILL = timedelta(seconds=1)
+"""By how much less `now()` never goes back: a beat measures the offset anew, and a little differently each time."""
+
+
 class Clock:
     """Tells PostgreSQL's time without asking it each time.
 
@@ -16,13 +20,18 @@ class Clock:
     """
 
     def __init__(self) -> None:
+        self._latest = datetime.min.replace(tzinfo=UTC)
         self.set_offset(timedelta())
         self.is_set = False
         """Whether the offset has been measured; until then it is this machine's clock."""
 
     def now(self) -> datetime:
         """Return the present instant, aware, in UTC."""
-        return self._zero + timedelta(0, _steady())
+        now = self._zero + timedelta(0, _steady())
+        if now < self._latest < now + STANDS_STILL:
+            return self._latest
+        self._latest = now
+        return now
 
     def set_offset(self, offset: timedelta) -> None:
         """Make `now()` differ by `offset` from this machine's clock as that is at this moment."""

@@ -41,3 +41,13 @@ def test_does_not_follow_the_machines_clock_when_somebody_sets_that(monkeypatch:
     assert before <= clock.now() < before + timedelta(minutes=30)
     clock.set_offset(timedelta(days=5))
     assert clock.now() > before + timedelta(minutes=30)
+
+
+def test_does_not_go_back_because_the_offset_was_measured_a_little_smaller() -> None:
+    clock = Clock()
+    clock.set_offset(timedelta(milliseconds=300))
+    before = clock.now()
+    clock.set_offset(timedelta())
+    assert clock.now() == before
+    clock.set_offset(timedelta(hours=-1))
+    assert clock.now() < before
