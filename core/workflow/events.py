@@ -31,7 +31,8 @@ WHERE key = ANY(%s) AND starts_with(workflow, 'on:') ORDER BY workflow"""
 _LOCK: LiteralString = """
 SELECT id, workflow, status FROM workflow_run
 WHERE key = %s AND starts_with(workflow, 'on:') ORDER BY id FOR UPDATE"""
-_KNOWN: LiteralString = "SELECT id FROM outbox WHERE id = %s"
+# Locked first: who comes second sees what the first one has begun.
+_KNOWN: LiteralString = "SELECT id FROM outbox WHERE id = %s FOR UPDATE"
 # A journal is final: the old run gives its key up and stays as it is, until its time is over.
 _GIVE_UP_KEY: LiteralString = "UPDATE workflow_run SET key = NULL WHERE id = %s"
 _ANEW: LiteralString = """
@@ -94,9 +95,9 @@ class Events:
         if not event_id.isascii() or not event_id.isprintable():
             raise _no_event(event_id)
         async with self._scope.transaction() as transaction:
-            rows = await transaction.sql(_LOCK, (event_id,))
-            if not rows and not await transaction.sql(_KNOWN, (event_id,)):
+            if not await transaction.sql(_KNOWN, (event_id,)):
                 raise _no_event(event_id)
+            rows = await transaction.sql(_LOCK, (event_id,))
             wanted = {_subscriber(row[1]): row for row in rows}
             if subscriber is not None:
                 wanted = {id: row for id, row in wanted.items() if id == subscriber}

@@ -1,5 +1,6 @@
 """Retention: finished runs go when their time is over, whole, in batches."""
 
+from datetime import UTC, datetime
 from typing import LiteralString
 
 from ..container import Scope
@@ -9,6 +10,7 @@ from .journal import ENDED
 BATCH = 500
 _OVER = [*ENDED - {"compensation_failed"}]
 """A run that still owes undos stays until somebody has seen to it."""
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 EVENTS_KEPT = WEEK
 """How long an event is kept, and longer while the run of one of its deliveries is."""
 
@@ -19,10 +21,10 @@ DELETE FROM workflow_run WHERE id IN (
 RETURNING id"""
 _PURGE_EVENTS: LiteralString = """
 DELETE FROM outbox WHERE id IN (
-    SELECT id FROM outbox AS event WHERE emitted_at <= %s AND NOT EXISTS (
+    SELECT id FROM outbox AS event WHERE emitted_at BETWEEN %s AND %s AND NOT EXISTS (
         SELECT FROM workflow_run WHERE key = event.id AND starts_with(workflow, 'on:'))
     ORDER BY emitted_at LIMIT %s FOR UPDATE SKIP LOCKED)
-RETURNING id"""
+RETURNING emitted_at"""
 _ERASE: LiteralString = """
 DELETE FROM workflow_run WHERE subject = %s AND status = ANY(%s) RETURNING id"""
 
@@ -40,13 +42,15 @@ async def purge_finished(scope: Scope) -> int:
 
 async def purge_events(scope: Scope) -> int:
     """Delete old events of which no delivery is left, each batch in its own transaction; return how many."""
-    purged = 0
+    purged, oldest = 0, LONG_AGO
     while True:
         async with scope.transaction() as transaction:
-            rows = await transaction.sql(_PURGE_EVENTS, (scope.clock.now() - EVENTS_KEPT, BATCH))
+            rows = await transaction.sql(_PURGE_EVENTS, (oldest, scope.clock.now() - EVENTS_KEPT, BATCH))
         purged += len(rows)
         if len(rows) < BATCH:
             return purged
+        # Not from the beginning again: events that deliveries still hold may be many.
+        oldest = max(emitted_at for (emitted_at,) in rows)
 
 
 async def erase_subject(scope: Scope, subject: str) -> int:

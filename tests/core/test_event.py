@@ -12,9 +12,11 @@ from core.container import Scope
 from core.errors import ConfigurationError, HoldfastError, NoTransaction
 from core.event import Event, subscriber
 from core.workflow import (
+    Events,
     Retry,
     RunCancelled,
     Runs,
+    RunStateConflict,
     StepContext,
     UnstorableResult,
     parallel,
@@ -23,6 +25,7 @@ from core.workflow import (
     workflow,
 )
 
+SOMEBODY_WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 HEARD: list[tuple[str, str, str]] = []
 FAILING: set[str] = set()
 LEFT = "SELECT id FROM workflow_run WHERE status NOT IN ('done', 'failed', 'compensated', 'cancelled')"
@@ -168,6 +171,29 @@ async def test_v4_a_failing_subscriber_is_retried_alone(scope: Scope):
     assert [who for who, _, _ in HEARD].count("other-ear") == 1
     states = {run.workflow: run.status for run in await scope.resolve(Runs).list()}
     assert states == {"tell-all": "done", "on:told:ear": "failed", "on:told:other-ear": "done"}
+
+
+async def test_who_retries_what_another_one_does_at_the_same_time_is_told_so(scope: Scope, application: Application):
+    FAILING.add("ear")
+    await tell_all.run(scope, ["a"])
+    await until_idle(scope)
+    [event] = await scope.resolve(Events).list(failed=True)
+    FAILING.clear()
+    async with application.scope() as mine, mine.transaction():
+        assert [*await mine.resolve(Events).retry(event.id)] == ["ear"]
+
+        async def retry_too() -> None:
+            async with application.scope() as other:
+                await other.resolve(Events).retry(event.id)
+
+        second = asyncio.create_task(retry_too())
+        async with asyncio.timeout(10):
+            while not await scope.session.sql(SOMEBODY_WAITS):  # noqa: ASYNC110, another connection's lock
+                await asyncio.sleep(0.01)
+    with pytest.raises(RunStateConflict, match=r"ear is (queued|running|done)"):
+        await second
+    await until_idle(scope)
+    assert [who for who, _, _ in HEARD].count("ear") == 4
 
 
 async def emit_and_fail(scope: Scope) -> None:
