@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import available_timezones
 
-
 STANDS_STILL = timedelta(seconds=1)
 """By how much less `now()` never goes back: a beat measures the offset anew, and a little differently each time."""
 
