@@ -126,7 +126,8 @@ async def test_three_schedulers_start_each_of_200_ticks_once_and_one_for_a_jump(
         started = await asyncio.gather(*(look(app) for app in apps))
         assert sum(map(len, started)) == 1
         await seconds_go_by_until(lambda: len(TICKED) == 201)
-        assert TICKED[-1] - TICKED[-2] == 10 * MINUTE
+        # The machine's own clock may have come to its next minute meanwhile.
+        assert TICKED[-1] - TICKED[-2] in (10 * MINUTE, 11 * MINUTE)
 
 
 async def test_a_tick_that_no_scheduler_saw_is_made_up_for_by_the_next_one(url: str):
