@@ -110,26 +110,6 @@ async def test_e14_a_cron_job_runs_n_times_and_stops_when_removed(url: str):
     assert len(runs(url)) == len(TICKED) == 5
 
 
-async def test_three_schedulers_start_each_of_200_ticks_once_and_one_for_a_jump(url: str):
-    apps = [application_on(url, workflows=[every_minute]) for _ in range(3)]
-    async with apps[0].running(), apps[1].running(), apps[2].running():
-        await look(apps[0])
-        for number in range(1, 201):
-            with psycopg.connect(url) as connection:
-                connection.execute("UPDATE clock_offset SET moved_by = moved_by + interval '1 minute'")
-            await asyncio.gather(*(app.heartbeat.beat() for app in apps))
-            await asyncio.gather(*(look(app) for app in apps))
-            await seconds_go_by_until(lambda number=number: runs(url) == ["done"] * number)
-        assert len(set(TICKED)) == len(TICKED) == 200
-
-        await move_clock(apps[0], 10 * MINUTE)
-        started = await asyncio.gather(*(look(app) for app in apps))
-        assert sum(map(len, started)) == 1
-        await seconds_go_by_until(lambda: len(TICKED) == 201)
-        # The machine's own clock may have come to its next minute meanwhile.
-        assert TICKED[-1] - TICKED[-2] in (10 * MINUTE, 11 * MINUTE)
-
-
 async def test_a_tick_that_no_scheduler_saw_is_made_up_for_by_the_next_one(url: str):
     async with shop(url, every_minute) as app:
         await look(app)

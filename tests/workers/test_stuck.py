@@ -55,11 +55,3 @@ async def test_a_stuck_process_makes_room_for_another_one_before_anybody_ends_it
     await until_done(url, 2)
     assert worker.process.poll() is None
     assert "in get_stuck" in worker.said
-
-
-async def test_a_single_stuck_process_ends_itself(host: Host, url: str, redis: Redis) -> None:
-    worker = host.worker(**AT_ONCE)
-    await start_stuck(url, redis.url, host.folder, [IN_PYTHON])
-    worker.process.terminate()
-    assert worker.process.wait(60) == 1
-    assert "in get_stuck" in worker.said
