@@ -24,7 +24,7 @@ dev: $(READY) ## Run the shop with its own PostgreSQL and Valkey (PORT=9000 DATA
 	@exec $(BIN)/holdfast dev --port $(PORT) --data-dir $(DATA)
 
 test: $(CHECKERS) ## Run the tests (ARGS="-k hold")
-	@$(BIN)/pytest -n 2 --durations=10 $(ARGS)
+	@$(BIN)/pytest -n 3 --durations=10 $(ARGS)
 
 check: $(CHECKERS) ## Lint, formatting, types and import rules
 	@$(BIN)/ruff check
