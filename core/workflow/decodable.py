@@ -2,9 +2,8 @@
 
 from typing import Any, Never, NoReturn
 
-import msgspec
-
 from ..errors import ConfigurationError
+from .codec import check_readable
 from .definition import Definition
 from .step import AnyStep
 
@@ -20,11 +19,4 @@ def check_decodable(each: AnyStep[..., Any, Any] | Definition[Any, Any]) -> None
         raise ConfigurationError(f"{what} has an annotation that cannot be resolved: {error}") from error
     for kind in kinds:
         if kind not in _NEVER:
-            _check(kind, what)
-
-
-def _check(kind: Any, what: str) -> None:
-    try:
-        msgspec.json.Decoder(kind)
-    except (TypeError, ValueError, NameError, AttributeError, RecursionError) as error:
-        raise ConfigurationError(f"{what} has {kind} in its signature, which cannot be read back: {error}") from error
+            check_readable(kind, f"{what} has {kind} in its signature, which")
