@@ -1,13 +1,10 @@
 """Serving, by processes whose requests get stuck."""
 
-import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from typing import IO
 from urllib.parse import urlsplit
 
@@ -17,20 +14,13 @@ import pytest
 from core.cli.workers import KILL_MARGIN_SECONDS
 from core.testing.processes import is_alive
 
+from .programs import program
 from .stuck import MARGIN_SECONDS
 
 
-@contextmanager
-def serving(workers: int, stuck_seconds: float = 0) -> Generator["subprocess.Popen[str]"]:
+def serving(workers: int, stuck_seconds: float = 0) -> AbstractContextManager["subprocess.Popen[str]"]:
     """The program of `stuck.py`, in a group of its own."""
-    command = [sys.executable, "-m", "tests.core.cli.stuck", str(workers), str(stuck_seconds)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
-        try:
-            yield process
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+    return program([sys.executable, "-m", "tests.core.cli.stuck", str(workers), str(stuck_seconds)])
 
 
 def get_stuck(output: IO[str], path: str) -> int:

@@ -1,14 +1,15 @@
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 
 import psutil
 import pytest
+
+from .programs import program
 
 MAIN = r"""
 import ctypes, os, signal, sys, time
@@ -48,16 +49,8 @@ def main() -> Generator["subprocess.Popen[str]"]:
         yield process
 
 
-@contextmanager
-def start(how: str, patience: float = PATIENCE_SECONDS) -> Generator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-c", MAIN, how, str(patience)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
-        try:
-            yield process
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+def start(how: str, patience: float = PATIENCE_SECONDS) -> AbstractContextManager["subprocess.Popen[str]"]:
+    return program([sys.executable, "-c", MAIN, how, str(patience)])
 
 
 def next_start(main: "subprocess.Popen[str]") -> tuple[int, float]:
